@@ -1,0 +1,1 @@
+"""Market-data ingestion: exchange WebSockets to Redis Streams."""

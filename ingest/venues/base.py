@@ -1,0 +1,149 @@
+"""What a venue is: data, and a few pure functions over bytes.
+
+A venue file fills in one `Venue`. Shared code opens the connections, paces and
+checks the subscriptions, answers the heartbeats and publishes the events; it
+never names a venue. Nothing here reads a clock, sleeps, logs or does I/O.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Raw, Struct
+
+from ingest.model import AnyEvent
+
+
+class Topic(Struct, frozen=True, gc=False):
+    """One thing to subscribe to, in both vocabularies."""
+
+    channel: str  # ours: "trade", "candle_1m"
+    instrument: str  # ours: "BTC-USDT"
+    name: str  # the venue's, by which its data frames are recognised: "btcusdt@trade"
+
+
+class Data(Struct, frozen=True, gc=False):
+    """A data frame: which topic, and the part of it that the channel decodes."""
+
+    topic: str
+    payload: Raw | bytes  # undecoded JSON; a Raw shares the frame's memory
+    action: str = ""  # "snapshot"/"update" where the venue says so outside the payload
+
+
+class Ack(Struct, frozen=True, gc=False):
+    """The venue accepted a request, or single topics of one."""
+
+    request_id: int | None = None
+    topics: tuple[str, ...] = ()
+
+
+class Reject(Struct, frozen=True, gc=False):
+    """The venue refused a request, or single topics of one."""
+
+    message: str
+    code: str = ""
+    request_id: int | None = None
+    topics: tuple[str, ...] = ()
+
+
+class Pong(Struct, frozen=True, gc=False):
+    """The answer to our application-level ping."""
+
+
+class Reconnect(Struct, frozen=True, gc=False):
+    """The venue announces that this connection will go away: open another."""
+
+    reason: str
+
+
+class Ignored(Struct, frozen=True, gc=False):
+    """A frame that carries no data by design (welcome, status, heartbeat)."""
+
+    reason: str
+
+
+Inbound = Data | Ack | Reject | Pong | Reconnect | Ignored
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The venue's published rules; each with its source beside it in the venue's file."""
+
+    topics_per_connection: int
+    topics_per_request: int
+    request_bytes: int  # of one subscribe message
+    requests_per_s: float  # messages towards the venue, pings included
+    connects: tuple[int, float]  # attempts, per this many seconds
+    ack_timeout_s: float = 10.0
+
+
+class Heartbeat(Struct, frozen=True, kw_only=True):
+    """An application-level ping the venue wants; answered within `timeout_s`."""
+
+    payload: bytes
+    after_idle_s: float
+    timeout_s: float
+
+
+class ChannelSpec(Struct, frozen=True, kw_only=True):
+    """How one of our channels is named and decoded at this venue.
+
+    `topic` is a template over `{symbol}`, `{symbol_lower}` and `{interval}`.
+    `decode(data, rx)` returns the events in the order sent and raises
+    `DecodeError`, nothing else, on anything the protocol does not promise.
+    """
+
+    topic: str
+    decode: Callable[[Data, int], Sequence[AnyEvent]]
+
+
+class Venue(Struct, frozen=True, kw_only=True):
+    """One venue's public market data."""
+
+    name: str
+    ws_url: str  # with path
+    rest_url: str
+    docs_url: str
+    limits: Limits
+    # Keyed by our channel; "candle" stands for every `candle_<interval>`.
+    channels: Mapping[str, ChannelSpec]
+    intervals: Mapping[str, str]  # our candle interval ("1m") to the venue's
+    # Both raise ValueError with a readable message on a name that cannot be one.
+    to_symbol: Callable[[str], str]  # "BTC-USDT" → "BTCUSDT"
+    parse: Callable[[bytes], Inbound]  # raises DecodeError
+    subscribe: Callable[[Sequence[Topic], int], bytes]  # topics, request id
+    heartbeat: Heartbeat | None = None
+    acks_per_topic: bool = False  # False: one ack per request, by its id
+
+    def topic(self, channel: str, instrument: str) -> Topic:
+        """Build the topic for one channel of one instrument, both in our names.
+
+        Raises:
+            ValueError: unknown channel or interval, or an instrument name that
+                this venue cannot have. The text says what is accepted.
+        """
+        spec, interval = self._spec(channel)
+        symbol = self.to_symbol(instrument)
+        name = spec.topic.format(symbol=symbol, symbol_lower=symbol.lower(), interval=interval)
+        return Topic(channel=channel, instrument=instrument, name=name)
+
+    def decoder(self, channel: str) -> Callable[[Data, int], Sequence[AnyEvent]]:
+        """Return the decode function of one of our channels; ValueError as `topic`."""
+        return self._spec(channel)[0].decode
+
+    def channel_names(self) -> list[str]:
+        """Every channel that a config may name, candles once per interval."""
+        names: list[str] = []
+        for channel in self.channels:
+            if channel == "candle":
+                names += [f"candle_{interval}" for interval in self.intervals]
+            else:
+                names.append(channel)
+        return names
+
+    def _spec(self, channel: str) -> tuple[ChannelSpec, str]:
+        base, _, interval = (
+            channel.partition("_") if channel.startswith("candle_") else (channel, "", "")
+        )
+        spec = self.channels.get(base)
+        if spec is None or (base == "candle" and interval not in self.intervals):
+            accepted = ", ".join(self.channel_names())
+            raise ValueError(f"{self.name} has no channel {channel!r}; it has {accepted}")
+        return spec, self.intervals.get(interval, "")
