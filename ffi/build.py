@@ -1,0 +1,30 @@
+"""Builds `ffi._native`: cffi in API mode over the C files in `ffi/src`."""
+
+import re
+from pathlib import Path
+
+from cffi import FFI
+
+# setuptools wants paths relative to the project's root, where it runs.
+SOURCES = Path("ffi/src")
+
+
+def _cdef() -> str:
+    text = (Path(__file__).parent / "cdef.h").read_text()
+    return re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+
+
+builder = FFI()
+builder.cdef(_cdef())
+builder.set_source(
+    "ffi._native",
+    '#include "conn.h"\n#include "easy.h"\n#include "mask.h"\n#include "provider.h"\n',
+    sources=[str(path) for path in sorted(SOURCES.glob("*.c"))],
+    depends=[str(path) for path in sorted(SOURCES.glob("*.h"))],
+    include_dirs=[str(SOURCES)],
+    extra_compile_args=["-O2", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra"],
+    libraries=["dl"],
+)
+
+if __name__ == "__main__":
+    builder.compile(verbose=True)

@@ -1,0 +1,181 @@
+#include "conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* From here on a payload is read straight into its message: one copy less. */
+enum { READ_IN_PLACE_FROM = 16384 };
+
+struct ws_conn {
+    ws_transport transport;
+    ws_receiver rx;
+    ws_sender tx;
+    ws_bytes unparsed; /* read, but its batch was full */
+    int64_t unparsed_ns; /* when it was read */
+    uint64_t wire_bytes_in;
+};
+
+ws_conn *ws_conn_new(ws_easy *easy, uint64_t max_message_size, int validate_utf8) {
+    ws_conn *conn = calloc(1, sizeof *conn);
+    if (!conn) return NULL;
+    if (easy)
+        ws_transport_init_curl(&conn->transport, easy);
+    else
+        ws_transport_init_memory(&conn->transport);
+    ws_receiver_init(&conn->rx, max_message_size, validate_utf8);
+    conn->rx.pong_to = &conn->tx;
+    return conn;
+}
+
+void ws_conn_free(ws_conn *conn) {
+    if (!conn) return;
+    int gil = ws_python_enter();
+    ws_receiver_free(&conn->rx);
+    ws_python_leave(gil);
+    ws_sender_free(&conn->tx);
+    ws_bytes_free(&conn->unparsed);
+    ws_transport_free(&conn->transport);
+    free(conn);
+}
+
+static int64_t clock_ns(clockid_t id) {
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void mark(ws_batch *batch, int64_t ns) {
+    int from = batch->mark_count ? batch->mark_end[batch->mark_count - 1] : 0;
+    if (batch->count == from) return; /* the read finished no message */
+    batch->mark_end[batch->mark_count] = batch->count;
+    batch->mark_ns[batch->mark_count++] = ns;
+}
+
+static ws_pump_status pump_status(ws_rx_status status) {
+    switch (status) {
+        case WS_RX_CLOSED: return WS_PUMP_CLOSED;
+        case WS_RX_FAILED: return WS_PUMP_FAILED;
+        case WS_RX_FULL: return WS_PUMP_MORE;
+        default: return WS_PUMP_AGAIN;
+    }
+}
+
+/* Parses what an earlier call had no room for. */
+static ws_rx_status parse_unparsed(ws_conn *conn, ws_batch *batch) {
+    size_t used = 0;
+    ws_rx_status status = ws_receiver_feed(&conn->rx, conn->unparsed.data, conn->unparsed.size,
+                                           batch, &used);
+    ws_bytes_drop_front(&conn->unparsed, used);
+    mark(batch, conn->unparsed_ns);
+    return status;
+}
+
+static ws_rx_status parse_scratch(ws_conn *conn, ws_batch *batch, size_t size, int64_t now_ns) {
+    size_t used = 0;
+    ws_rx_status status = ws_receiver_feed(&conn->rx, batch->scratch, size, batch, &used);
+    if (status == WS_RX_FULL) {
+        if (ws_bytes_append(&conn->unparsed, batch->scratch + used, size - used) != 0) {
+            conn->rx.fail_code = 1011;
+            conn->rx.fail_text = "out of memory";
+            return WS_RX_FAILED;
+        }
+        conn->unparsed_ns = now_ns;
+    }
+    return status;
+}
+
+static ws_pump_status read_and_parse(ws_conn *conn, ws_batch *batch) {
+    const int64_t deadline = clock_ns(CLOCK_MONOTONIC) + batch->max_ns;
+    int64_t budget = batch->max_bytes;
+    ws_rx_status status = WS_RX_OK;
+
+    if (conn->unparsed.size) status = parse_unparsed(conn, batch);
+    while (status == WS_RX_OK) {
+        if (batch->count >= batch->max_messages || batch->mark_count == WS_MARKS_MAX ||
+            budget <= 0 || clock_ns(CLOCK_MONOTONIC) > deadline)
+            return WS_PUMP_MORE;
+
+        uint8_t *target;
+        uint64_t window = ws_receiver_window(&conn->rx, &target);
+        const int in_place = window >= READ_IN_PLACE_FROM;
+        if (!in_place) {
+            target = batch->scratch;
+            window = WS_SCRATCH_SIZE;
+        }
+        size_t got = 0;
+        void *paused = ws_python_pause();
+        ws_io io = ws_transport_read(&conn->transport, target, (size_t)window, &got);
+        ws_python_resume(paused);
+        if (io == WS_IO_AGAIN) return WS_PUMP_AGAIN;
+        if (io == WS_IO_EOF) return conn->rx.closed ? WS_PUMP_CLOSED : WS_PUMP_EOF;
+        if (io == WS_IO_ERROR) return WS_PUMP_IO_ERROR;
+
+        const int64_t now_ns = clock_ns(CLOCK_REALTIME);
+        conn->wire_bytes_in += got;
+        budget -= (int64_t)got;
+        status = in_place ? ws_receiver_filled(&conn->rx, got, batch)
+                          : parse_scratch(conn, batch, got, now_ns);
+        mark(batch, now_ns);
+    }
+    return pump_status(status);
+}
+
+ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch) {
+    batch->count = batch->control_count = batch->kind = batch->mark_count = 0;
+    int gil = ws_python_enter();
+    ws_pump_status status = read_and_parse(conn, batch);
+    ws_python_leave(gil);
+    return status;
+}
+
+int ws_conn_send(ws_conn *conn, int fin, int opcode, const unsigned char *payload, size_t size) {
+    return ws_sender_frame(&conn->tx, fin, 0, opcode, payload, size);
+}
+
+ws_io ws_conn_flush(ws_conn *conn) { return ws_sender_flush(&conn->tx, &conn->transport); }
+
+size_t ws_conn_unsent(const ws_conn *conn) { return ws_sender_pending(&conn->tx); }
+
+int ws_conn_close_sent(const ws_conn *conn) { return conn->tx.close_sent; }
+
+int ws_conn_fail_code(const ws_conn *conn) { return conn->rx.fail_code; }
+
+const char *ws_conn_fail_text(const ws_conn *conn) { return conn->rx.fail_text; }
+
+int ws_conn_curl_code(const ws_conn *conn) { return conn->transport.curl_code; }
+
+void ws_conn_counters(const ws_conn *conn, ws_counters *counters) {
+    const ws_rx_counters *rx = &conn->rx.counters;
+    const ws_tx_counters *tx = &conn->tx.counters;
+    *counters = (ws_counters){
+        .frames_in = rx->frames,
+        .messages_in = rx->messages,
+        .payload_bytes_in = rx->payload_bytes,
+        .wire_bytes_in = conn->wire_bytes_in,
+        .pings_in = rx->pings,
+        .pongs_in = rx->pongs,
+        .frames_out = tx->frames,
+        .wire_bytes_out = tx->bytes,
+        .pongs_out = tx->pongs,
+        .pongs_skipped = tx->pongs_skipped,
+    };
+}
+
+int ws_memory_feed(ws_conn *conn, const unsigned char *data, size_t size, int at_eof) {
+    conn->transport.at_eof |= at_eof;
+    return ws_bytes_append(&conn->transport.incoming, data, size);
+}
+
+size_t ws_memory_take(ws_conn *conn, unsigned char *target, size_t size) {
+    ws_bytes *outgoing = &conn->transport.outgoing;
+    if (size > outgoing->size) size = outgoing->size;
+    if (size) memcpy(target, outgoing->data, size);
+    ws_bytes_drop_front(outgoing, size);
+    return size;
+}
+
+void ws_memory_limits(ws_conn *conn, size_t read_chunk, size_t write_capacity) {
+    conn->transport.read_chunk = read_chunk;
+    conn->transport.write_capacity = write_capacity;
+}

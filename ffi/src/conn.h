@@ -1,0 +1,56 @@
+/* One WebSocket connection after its handshake: transport, receiver and sender.
+ *
+ * Used from one thread at a time. The connection borrows the easy handle and
+ * must be freed before it.
+ */
+#ifndef WS_CONN_H
+#define WS_CONN_H
+
+#include "batch.h"
+#include "receiver.h"
+#include "sender.h"
+#include "transport.h"
+
+typedef enum {
+    WS_PUMP_AGAIN = 0, /* everything there was is in the batch: wait for the socket */
+    WS_PUMP_MORE,      /* a limit was reached: call again before waiting */
+    WS_PUMP_CLOSED,    /* the peer's CLOSE is the batch's last message */
+    WS_PUMP_EOF,       /* the stream ended without a CLOSE */
+    WS_PUMP_FAILED,    /* protocol violation: ws_conn_fail_code, ws_conn_fail_text */
+    WS_PUMP_IO_ERROR,  /* ws_conn_curl_code */
+} ws_pump_status;
+
+typedef struct {
+    uint64_t frames_in, messages_in, payload_bytes_in, wire_bytes_in, pings_in, pongs_in;
+    uint64_t frames_out, wire_bytes_out, pongs_out, pongs_skipped;
+} ws_counters;
+
+typedef struct ws_conn ws_conn;
+
+/* NULL when out of memory. With easy NULL the transport is memory, for tests. */
+ws_conn *ws_conn_new(ws_easy *easy, uint64_t max_message_size, int validate_utf8);
+void ws_conn_free(ws_conn *conn); /* hold the GIL; NULL is allowed */
+
+/* Reads, parses and appends whole messages to batch->list until a limit of the
+ * batch or AGAIN; answers PINGs. Messages received before an end or a failure
+ * are in the batch. Call without the GIL: it takes it while it makes messages,
+ * not while it reads. */
+ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch);
+
+/* Queues one frame (0, or -1 when out of memory) / writes what is queued. */
+int ws_conn_send(ws_conn *conn, int fin, int opcode, const unsigned char *payload, size_t size);
+ws_io ws_conn_flush(ws_conn *conn);
+size_t ws_conn_unsent(const ws_conn *conn);
+int ws_conn_close_sent(const ws_conn *conn);
+
+int ws_conn_fail_code(const ws_conn *conn);
+const char *ws_conn_fail_text(const ws_conn *conn); /* static */
+int ws_conn_curl_code(const ws_conn *conn);
+void ws_conn_counters(const ws_conn *conn, ws_counters *counters);
+
+/* The memory transport's other end. */
+int ws_memory_feed(ws_conn *conn, const unsigned char *data, size_t size, int at_eof);
+size_t ws_memory_take(ws_conn *conn, unsigned char *target, size_t size);
+void ws_memory_limits(ws_conn *conn, size_t read_chunk, size_t write_capacity);
+
+#endif

@@ -1,0 +1,137 @@
+#include "easy.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "curl_constants.h"
+#include "provider.h"
+
+#define MAX_LISTS 4
+#define ERROR_SIZE 256 /* CURL_ERROR_SIZE */
+
+typedef struct {
+    int option;
+    void *list;
+} list_option;
+
+struct ws_easy {
+    void *handle;
+    atomic_int aborted;
+    list_option lists[MAX_LISTS];
+    size_t list_count;
+    char error[ERROR_SIZE];
+};
+
+/* libcurl's struct curl_header; stable since 7.83. */
+typedef struct {
+    char *name;
+    char *value;
+    size_t amount;
+    size_t index;
+    unsigned origin;
+    void *anchor;
+} curl_header;
+
+static int on_progress(void *context, int64_t dltotal, int64_t dlnow, int64_t ultotal,
+                       int64_t ulnow) {
+    (void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
+    ws_easy *easy = context;
+    return atomic_load(&easy->aborted);
+}
+
+ws_easy *ws_easy_new(void) {
+    if (!ws_curl.easy_init) return NULL;
+    ws_easy *easy = calloc(1, sizeof *easy);
+    if (!easy) return NULL;
+    easy->handle = ws_curl.easy_init();
+    if (!easy->handle) {
+        free(easy);
+        return NULL;
+    }
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_XFERINFOFUNCTION, on_progress);
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_XFERINFODATA, easy);
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_NOPROGRESS, 0L);
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_ERRORBUFFER, easy->error);
+    return easy;
+}
+
+void ws_easy_free(ws_easy *easy) {
+    if (!easy) return;
+    ws_curl.easy_cleanup(easy->handle);
+    for (size_t i = 0; i < easy->list_count; i++) ws_curl.slist_free_all(easy->lists[i].list);
+    free(easy);
+}
+
+int ws_easy_set_long(ws_easy *easy, int option, long value) {
+    return ws_curl.easy_setopt(easy->handle, option, value);
+}
+
+int ws_easy_set_off(ws_easy *easy, int option, int64_t value) {
+    return ws_curl.easy_setopt(easy->handle, option, value);
+}
+
+int ws_easy_set_string(ws_easy *easy, int option, const char *value) {
+    return ws_curl.easy_setopt(easy->handle, option, value);
+}
+
+int ws_easy_add_line(ws_easy *easy, int option, const char *line) {
+    list_option *entry = NULL;
+    for (size_t i = 0; i < easy->list_count; i++)
+        if (easy->lists[i].option == option) entry = &easy->lists[i];
+    if (!entry) {
+        if (easy->list_count == MAX_LISTS) return WS_CURLE_OUT_OF_MEMORY;
+        entry = &easy->lists[easy->list_count++];
+        entry->option = option;
+    }
+    void *list = ws_curl.slist_append(entry->list, line);
+    if (!list) return WS_CURLE_OUT_OF_MEMORY;
+    entry->list = list;
+    return ws_curl.easy_setopt(easy->handle, option, list);
+}
+
+int ws_easy_impersonate(ws_easy *easy, const char *target, int default_headers) {
+    if (!ws_curl.easy_impersonate) return WS_CURLE_NOT_BUILT_IN;
+    return ws_curl.easy_impersonate(easy->handle, target, default_headers);
+}
+
+int ws_easy_perform(ws_easy *easy) {
+    easy->error[0] = '\0';
+    return ws_curl.easy_perform(easy->handle);
+}
+
+void ws_easy_abort(ws_easy *easy) { atomic_store(&easy->aborted, 1); }
+
+const char *ws_easy_strerror(int code) {
+    return ws_curl.easy_strerror ? ws_curl.easy_strerror(code) : "no libcurl loaded";
+}
+
+const char *ws_easy_error_text(ws_easy *easy) { return easy->error; }
+
+long ws_easy_response_code(ws_easy *easy) {
+    long code = 0;
+    ws_curl.easy_getinfo(easy->handle, WS_CURLINFO_RESPONSE_CODE, &code);
+    return code;
+}
+
+int ws_easy_socket(ws_easy *easy) {
+    int fd = WS_CURL_SOCKET_BAD; /* curl_socket_t is an int, whatever the info's type says */
+    if (ws_curl.easy_getinfo(easy->handle, WS_CURLINFO_ACTIVESOCKET, &fd) != WS_CURLE_OK)
+        return -1;
+    return fd;
+}
+
+int ws_easy_header_at(ws_easy *easy, size_t index, const char **name, const char **value) {
+    curl_header *header = NULL;
+    /* libcurl files the headers of a 101 reply under 1XX, those of a refusal
+     * under HEADER. */
+    const unsigned origins = WS_CURLH_HEADER | WS_CURLH_1XX;
+    for (size_t i = 0; i <= index; i++) {
+        header = ws_curl.easy_nextheader(easy->handle, origins, -1, header);
+        if (!header) return 0;
+    }
+    *name = header->name;
+    *value = header->value;
+    return 1;
+}
+
+void *ws_easy_handle(ws_easy *easy) { return easy->handle; }

@@ -1,0 +1,46 @@
+/* The parts of a libcurl easy handle that a handshake needs.
+ *
+ * The caller owns the handle from ws_easy_new to ws_easy_free, and uses it from
+ * one thread at a time. Nothing here touches Python; ws_easy_perform blocks, so
+ * call it without the GIL (cffi releases it) and off the event loop's thread.
+ */
+#ifndef WS_EASY_H
+#define WS_EASY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct ws_easy ws_easy;
+
+/* NULL when out of memory, or when no provider is loaded. */
+ws_easy *ws_easy_new(void);
+/* Closes the connection, if any, without a CLOSE frame. NULL is allowed. */
+void ws_easy_free(ws_easy *easy);
+
+/* Each returns a CURLcode. Strings are copied by libcurl. */
+int ws_easy_set_long(ws_easy *easy, int option, long value);
+int ws_easy_set_off(ws_easy *easy, int option, int64_t value);
+int ws_easy_set_string(ws_easy *easy, int option, const char *value);
+/* Appends one line to a list option; the list lives as long as the handle. */
+int ws_easy_add_line(ws_easy *easy, int option, const char *line);
+int ws_easy_impersonate(ws_easy *easy, const char *target, int default_headers);
+
+/* The blocking handshake. Ends within about a second after ws_easy_abort. */
+int ws_easy_perform(ws_easy *easy);
+/* Callable from any thread, at any time before ws_easy_free. */
+void ws_easy_abort(ws_easy *easy);
+
+const char *ws_easy_strerror(int code);
+/* The last perform's own words on its failure; empty if it had none. Borrowed. */
+const char *ws_easy_error_text(ws_easy *easy);
+long ws_easy_response_code(ws_easy *easy);
+int ws_easy_socket(ws_easy *easy); /* -1 if not connected */
+
+/* The index-th header of the last reply, in order of arrival: 1 and borrowed
+ * name and value (valid until the next perform or header call), or 0. */
+int ws_easy_header_at(ws_easy *easy, size_t index, const char **name, const char **value);
+
+/* The libcurl handle itself, for transport.c. */
+void *ws_easy_handle(ws_easy *easy);
+
+#endif

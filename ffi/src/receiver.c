@@ -1,0 +1,249 @@
+#include "receiver.h"
+
+#include <string.h>
+
+#include "sender.h"
+
+void ws_receiver_init(ws_receiver *rx, uint64_t max_message_size, int validate_utf8) {
+    memset(rx, 0, sizeof *rx);
+    rx->max_message_size = max_message_size;
+    rx->validate_utf8 = validate_utf8;
+}
+
+void ws_receiver_free(ws_receiver *rx) {
+    ws_message_free(rx->message);
+    rx->message = NULL;
+}
+
+static ws_rx_status fail(ws_receiver *rx, int code, const char *text) {
+    rx->fail_code = code;
+    rx->fail_text = text;
+    return WS_RX_FAILED;
+}
+
+static ws_rx_status out_of_memory(ws_receiver *rx) { return fail(rx, 1011, "out of memory"); }
+
+/* Appends one message to the batch; consumes it. */
+static ws_rx_status emit(ws_receiver *rx, ws_batch *batch, ws_message *message, int kind) {
+    if (!message || ws_message_deliver(batch->list, message) != 0) return out_of_memory(rx);
+    batch->kind = batch->count == 0 || batch->kind == kind ? kind : 0;
+    batch->kinds[batch->count++] = (unsigned char)kind;
+    if (kind > WS_KIND_BINARY)
+        batch->control_count++;
+    else
+        rx->counters.messages++;
+    return WS_RX_OK;
+}
+
+static int is_control(const ws_frame_header *frame) { return frame->opcode & 0x8; }
+
+static ws_rx_status check_header(ws_receiver *rx) {
+    const ws_frame_header *frame = &rx->frame;
+    if (frame->rsv) return fail(rx, 1002, "a reserved bit is set and no extension claims it");
+    if (frame->masked) return fail(rx, 1002, "a server must not mask its frames");
+    if (is_control(frame)) {
+        if (frame->opcode > WS_OP_PONG) return fail(rx, 1002, "unknown control opcode");
+        if (!frame->fin) return fail(rx, 1002, "a control frame must not be fragmented");
+        if (frame->size > WS_CONTROL_MAX)
+            return fail(rx, 1002, "a control frame holds at most 125 bytes");
+        return WS_RX_OK;
+    }
+    if (frame->opcode > WS_OP_BINARY) return fail(rx, 1002, "unknown data opcode");
+    if (frame->opcode == WS_OP_CONT && !rx->message_kind)
+        return fail(rx, 1002, "a continuation frame without a message to continue");
+    if (frame->opcode != WS_OP_CONT && rx->message_kind)
+        return fail(rx, 1002, "a new message inside a fragmented one");
+    if (frame->size >> 63) return fail(rx, 1002, "the top bit of a 64-bit length is set");
+    if (frame->size > rx->max_message_size ||
+        rx->message_size > rx->max_message_size - frame->size)
+        return fail(rx, 1009, "message larger than max_message_size");
+    return WS_RX_OK;
+}
+
+/* Makes room for the current frame's payload behind what the message has. */
+static int reserve(ws_receiver *rx) {
+    uint64_t needed = rx->message_size + rx->frame.size;
+    if (!rx->message) {
+        rx->message = ws_message_new(NULL, needed);
+        rx->message_capacity = needed;
+    } else if (needed > rx->message_capacity) {
+        /* Doubling: a message may come in a million fragments. */
+        uint64_t capacity = rx->message_capacity * 2;
+        if (capacity < needed) capacity = needed;
+        rx->message = ws_message_resize(rx->message, capacity);
+        rx->message_capacity = capacity;
+    }
+    return rx->message ? 0 : -1;
+}
+
+static ws_rx_status finish_close(ws_receiver *rx, ws_batch *batch) {
+    uint64_t size = rx->frame.size;
+    ws_utf8 reason = {0};
+    rx->closed = 1;
+    if (size == 1) return fail(rx, 1002, "a close body of one byte");
+    if (size >= 2) {
+        if (!ws_close_code_valid((unsigned)rx->control[0] << 8 | rx->control[1]))
+            return fail(rx, 1002, "an invalid close code");
+        if (!ws_utf8_feed(&reason, rx->control + 2, size - 2) || !ws_utf8_done(&reason))
+            return fail(rx, 1007, "the close reason is not UTF-8");
+    }
+    ws_rx_status status = emit(rx, batch, ws_message_new(rx->control, size), WS_KIND_CLOSE);
+    return status == WS_RX_OK ? WS_RX_CLOSED : status;
+}
+
+static ws_rx_status finish_control(ws_receiver *rx, ws_batch *batch) {
+    if (rx->frame.opcode == WS_OP_CLOSE) return finish_close(rx, batch);
+    int kind = rx->frame.opcode == WS_OP_PING ? WS_KIND_PING : WS_KIND_PONG;
+    if (kind == WS_KIND_PING) {
+        rx->counters.pings++;
+        if (rx->pong_to && ws_sender_pong(rx->pong_to, rx->control, rx->frame.size) != 0)
+            return out_of_memory(rx);
+    } else {
+        rx->counters.pongs++;
+    }
+    return emit(rx, batch, ws_message_new(rx->control, rx->frame.size), kind);
+}
+
+static ws_rx_status finish_message(ws_receiver *rx, ws_batch *batch) {
+    ws_message *message = rx->message;
+    int kind = rx->message_kind;
+    if (kind == WS_KIND_TEXT && rx->validate_utf8 && !ws_utf8_done(&rx->utf8))
+        return fail(rx, 1007, "a text message ends inside a character");
+    if (!message)
+        message = ws_message_new(NULL, 0);
+    else if (rx->message_capacity != rx->message_size)
+        message = ws_message_resize(message, rx->message_size);
+    rx->message = NULL;
+    rx->message_kind = 0;
+    rx->message_size = rx->message_capacity = 0;
+    return emit(rx, batch, message, kind);
+}
+
+static ws_rx_status finish_frame(ws_receiver *rx, ws_batch *batch) {
+    rx->in_frame = 0;
+    if (is_control(&rx->frame)) return finish_control(rx, batch);
+    return rx->frame.fin ? finish_message(rx, batch) : WS_RX_OK;
+}
+
+/* Accounts for payload bytes that are in place. */
+static ws_rx_status advance(ws_receiver *rx, size_t count, ws_batch *batch) {
+    rx->frame_left -= count;
+    if (!is_control(&rx->frame)) {
+        const uint8_t *fresh = ws_message_data(rx->message) + rx->message_size;
+        rx->message_size += count;
+        rx->counters.payload_bytes += count;
+        if (rx->message_kind == WS_KIND_TEXT && rx->validate_utf8 &&
+            !ws_utf8_feed(&rx->utf8, fresh, count))
+            return fail(rx, 1007, "a text message is not UTF-8");
+    }
+    return rx->frame_left ? WS_RX_OK : finish_frame(rx, batch);
+}
+
+static ws_rx_status begin_frame(ws_receiver *rx, ws_batch *batch) {
+    ws_rx_status status = check_header(rx);
+    if (status != WS_RX_OK) return status;
+    rx->counters.frames++;
+    rx->in_frame = 1;
+    rx->frame_left = rx->frame.size;
+    if (!is_control(&rx->frame)) {
+        if (rx->frame.opcode != WS_OP_CONT) {
+            rx->message_kind = rx->frame.opcode; /* the kinds have the opcodes' values */
+            rx->utf8 = (ws_utf8){0};
+        }
+        if (rx->frame.size && reserve(rx) != 0) return out_of_memory(rx);
+    }
+    return rx->frame.size ? WS_RX_OK : finish_frame(rx, batch);
+}
+
+/* The usual case: an unfragmented data frame that lies whole in the input.
+ * Returns 1 if it was one, 0 to go the general way. */
+static int take_whole_frame(ws_receiver *rx, const uint8_t *data, size_t size, ws_batch *batch,
+                            ws_rx_status *status, size_t *used) {
+    const unsigned first = data[0];
+    size_t length = 2;
+    uint64_t payload_size = data[1];
+    if ((first != (0x80 | WS_OP_TEXT) && first != (0x80 | WS_OP_BINARY)) || rx->message_kind)
+        return 0;
+    if (payload_size == 126 && size >= 4) {
+        payload_size = (uint64_t)data[2] << 8 | data[3];
+        length = 4;
+    } else if (payload_size > 125) {
+        return 0; /* masked, 64-bit length, or cut: rare, or an error */
+    }
+    if (payload_size > size - length || payload_size > rx->max_message_size) return 0;
+
+    const uint8_t *payload = data + length;
+    const int kind = first & 0xF;
+    rx->counters.frames++;
+    rx->counters.payload_bytes += payload_size;
+    *used = length + payload_size;
+    if (kind == WS_KIND_TEXT && rx->validate_utf8) {
+        ws_utf8 utf8 = {0};
+        if (!ws_utf8_feed(&utf8, payload, payload_size) || !ws_utf8_done(&utf8)) {
+            *status = fail(rx, 1007, "a text message is not UTF-8");
+            return 1;
+        }
+    }
+    *status = emit(rx, batch, ws_message_new(payload, payload_size), kind);
+    return 1;
+}
+
+/* Collects a header that may come cut. Returns how much input it took; the
+ * header is whole when rx->header_size is 0 again and rx->frame is set. */
+static size_t take_header(ws_receiver *rx, const uint8_t *data, size_t size, int *whole) {
+    size_t taken = 0;
+    *whole = 0;
+    for (;;) {
+        size_t need = ws_frame_header_need(rx->header, rx->header_size);
+        if (rx->header_size >= need) break;
+        if (taken == size) return taken;
+        rx->header[rx->header_size++] = data[taken++];
+    }
+    ws_frame_header_decode(rx->header, &rx->frame);
+    rx->header_size = 0;
+    *whole = 1;
+    return taken;
+}
+
+ws_rx_status ws_receiver_feed(ws_receiver *rx, const uint8_t *data, size_t size, ws_batch *batch,
+                              size_t *used) {
+    size_t at = 0;
+    ws_rx_status status = WS_RX_OK;
+    if (rx->fail_code) return WS_RX_FAILED;
+    while (at < size && status == WS_RX_OK) {
+        size_t taken = 0;
+        if (rx->closed) {
+            at = size; /* nothing counts after a CLOSE (5.5.1) */
+            status = WS_RX_CLOSED;
+        } else if (batch->count >= batch->max_messages) {
+            status = WS_RX_FULL;
+        } else if (rx->in_frame) {
+            taken = size - at < rx->frame_left ? size - at : (size_t)rx->frame_left;
+            uint8_t *target = is_control(&rx->frame)
+                                  ? rx->control + (rx->frame.size - rx->frame_left)
+                                  : ws_message_data(rx->message) + rx->message_size;
+            memcpy(target, data + at, taken);
+            status = advance(rx, taken, batch);
+        } else if (rx->header_size == 0 && size - at >= 2 &&
+                   take_whole_frame(rx, data + at, size - at, batch, &status, &taken)) {
+            /* done */
+        } else {
+            int whole;
+            taken = take_header(rx, data + at, size - at, &whole);
+            if (whole) status = begin_frame(rx, batch);
+        }
+        at += taken;
+    }
+    *used = at;
+    return status;
+}
+
+uint64_t ws_receiver_window(ws_receiver *rx, uint8_t **target) {
+    if (!rx->in_frame || is_control(&rx->frame) || rx->fail_code || rx->closed) return 0;
+    *target = ws_message_data(rx->message) + rx->message_size;
+    return rx->frame_left;
+}
+
+ws_rx_status ws_receiver_filled(ws_receiver *rx, size_t count, ws_batch *batch) {
+    return advance(rx, count, batch);
+}
