@@ -108,7 +108,7 @@ static ws_pump_status read_and_parse(ws_conn *conn, ws_batch *batch) {
         ws_io io = ws_transport_read(&conn->transport, target, (size_t)window, &got);
         ws_python_resume(paused);
         if (io == WS_IO_AGAIN) return WS_PUMP_AGAIN;
-        if (io == WS_IO_EOF) return conn->rx.closed ? WS_PUMP_CLOSED : WS_PUMP_EOF;
+        if (io == WS_IO_EOF) return WS_PUMP_EOF;
         if (io == WS_IO_ERROR) return WS_PUMP_IO_ERROR;
 
         const int64_t now_ns = clock_ns(CLOCK_REALTIME);

@@ -1,0 +1,111 @@
+"""A libcurl easy handle: options, the blocking handshake, the reply's headers."""
+
+from typing import Any
+
+from ffi import ffi, lib
+from wscore.codes import CurlECode, CurlOpt
+from wscore.errors import CurlError
+from wscore.provider import ensure_loaded
+
+# The kind of an option's value is in its number (curl.h: CURLOPTTYPE_*).
+_OBJECT, _FUNCTION, _OFF_T, _BLOB = 10_000, 20_000, 30_000, 40_000
+
+
+class Easy:
+    """Owns one `ws_easy`. Use from one thread at a time; `abort` from any.
+
+    Raises:
+        CurlError: no usable libcurl, or out of memory.
+    """
+
+    def __init__(self) -> None:
+        ensure_loaded()
+        self._handle: Any = lib.ws_easy_new()
+        if self._handle == ffi.NULL:
+            raise CurlError("curl_easy_init failed", CurlECode.FAILED_INIT)
+
+    @property
+    def handle(self) -> Any:
+        """The `ws_easy *`, borrowed."""
+        return self._handle
+
+    def set(self, option: CurlOpt | int, value: str | bytes | int | list[str]) -> None:
+        """Set one option; a list adds its lines to a list option.
+
+        Raises:
+            CurlError: libcurl refuses the option or the value.
+            TypeError: the value's type is not the option's.
+        """
+        code = self._set(int(option), value)
+        if code != CurlECode.OK:
+            name = option.name if isinstance(option, CurlOpt) else str(option)
+            raise CurlError(f"CURLOPT_{name} = {value!r}: {_strerror(code)}", code)
+
+    def _set(self, option: int, value: str | bytes | int | list[str]) -> int:
+        if isinstance(value, list):
+            codes = [lib.ws_easy_add_line(self._handle, option, line.encode()) for line in value]
+            return next((code for code in codes if code), CurlECode.OK)
+        if option < _OBJECT or _OFF_T <= option < _BLOB:
+            if not isinstance(value, int):
+                raise TypeError(f"option {option} takes an int, not {type(value).__name__}")
+            setter = lib.ws_easy_set_long if option < _OBJECT else lib.ws_easy_set_off
+            return int(setter(self._handle, option, value))
+        if option >= _FUNCTION or isinstance(value, int):
+            raise TypeError(f"option {option} cannot be set to {type(value).__name__}")
+        text = value.encode() if isinstance(value, str) else value
+        return int(lib.ws_easy_set_string(self._handle, option, text))
+
+    def impersonate(self, target: str, default_headers: bool) -> None:
+        """Take on a browser's TLS and header fingerprint, such as `chrome`.
+
+        Raises:
+            CurlError: unknown target, or the library cannot impersonate.
+        """
+        code = lib.ws_easy_impersonate(self._handle, target.encode(), int(default_headers))
+        if code == CurlECode.NOT_BUILT_IN:
+            raise CurlError("this libcurl cannot impersonate; install curl_cffi", code)
+        if code != CurlECode.OK:
+            raise CurlError(f"unknown impersonation target {target!r}", code)
+
+    def perform(self) -> int:
+        """Run the handshake; blocks. Return libcurl's code."""
+        return int(lib.ws_easy_perform(self._handle))
+
+    def abort(self) -> None:
+        """Make a running `perform` end within about a second."""
+        lib.ws_easy_abort(self._handle)
+
+    def describe(self, code: int) -> str:
+        """Return libcurl's words on the last failure."""
+        return ffi.string(lib.ws_easy_error_text(self._handle)).decode(
+            errors="replace"
+        ) or _strerror(code)
+
+    @property
+    def status(self) -> int:
+        """HTTP status of the last reply, 0 if none came."""
+        return int(lib.ws_easy_response_code(self._handle))
+
+    @property
+    def socket(self) -> int:
+        """The connection's file descriptor, -1 if there is none. libcurl owns it."""
+        return int(lib.ws_easy_socket(self._handle))
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The last reply's headers in order; bytes outside ASCII as Latin-1."""
+        found = []
+        name, value = ffi.new("char const **"), ffi.new("char const **")
+        while lib.ws_easy_header_at(self._handle, len(found), name, value):
+            found.append(
+                (ffi.string(name[0]).decode("latin-1"), ffi.string(value[0]).decode("latin-1"))
+            )
+        return found
+
+    def close(self) -> None:
+        """Free the handle and close its connection. Idempotent."""
+        handle, self._handle = self._handle, ffi.NULL
+        lib.ws_easy_free(handle)
+
+
+def _strerror(code: int) -> str:
+    return ffi.string(lib.ws_easy_strerror(code)).decode()
