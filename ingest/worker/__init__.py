@@ -1,0 +1,1 @@
+"""A worker process: some connections, one sink. Started by the supervisor."""

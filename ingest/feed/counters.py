@@ -1,0 +1,27 @@
+"""What one connection has done so far; reported to the supervisor every second."""
+
+from msgspec import Struct, field
+
+
+class FeedCounters(Struct, gc=False):
+    """Totals since the worker started. Every frame is in exactly one of the middle group."""
+
+    attempts: int = 0  # to connect
+    connects: int = 0
+    disconnects: dict[str, int] = field(default_factory=dict)  # by reason, attempts included
+
+    frames: int = 0
+    data: int = 0  # frames that became events
+    control: int = 0  # acks, pongs, notices: frames that carry no data by design
+    unknown_topic: int = 0  # data that we did not ask for
+    decode_errors: dict[str, int] = field(default_factory=dict)  # by reason
+
+    events: int = 0  # entries handed to the sink, markers and feed events included
+    wire_bytes: int = 0
+    last_frame_ns: int | None = None  # Unix ns
+
+
+def count(table: dict[str, int], reason: str) -> int:
+    """Count one under *reason*; return the new total."""
+    total = table[reason] = table.get(reason, 0) + 1
+    return total

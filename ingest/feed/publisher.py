@@ -1,0 +1,120 @@
+"""From a connection's events to the sink: which stream, in which encoding."""
+
+from collections.abc import Sequence
+
+from ingest.codecs import Codec
+from ingest.feed.counters import FeedCounters
+from ingest.model import AnyEvent, FeedEvent, Marker, Stream
+from ingest.plan import ConnectionPlan
+from ingest.sinks.redis_streams import RedisStreamsSink, StreamWriter
+from ingest.venues.base import Data, Topic, Venue
+
+
+class Route:
+    """Where the data of one topic goes."""
+
+    __slots__ = ("active", "decode", "gap", "stream", "topic", "writer")
+
+    def __init__(self, topic: Topic, venue: Venue, writer: StreamWriter) -> None:
+        self.topic = topic
+        self.decode = venue.decoder(topic.channel)
+        self.stream = Stream(venue.name, topic.channel, topic.instrument)
+        self.writer = writer
+        self.active = False  # in this session: acknowledged, or sending
+        self.gap = False  # a gap marker stands in the stream, and nothing behind it
+
+
+class FeedPublisher:
+    """Encodes events and hands them to the sink; keeps the gap markers in order.
+
+    The sink never blocks: whoever reads from the venue asks `sink.full`.
+    """
+
+    def __init__(
+        self,
+        plan: ConnectionPlan,
+        venue: Venue,
+        sink: RedisStreamsSink,
+        codec: Codec,
+        key_template: str,
+        counters: FeedCounters,
+    ) -> None:
+        self._codec = codec
+        self._counters = counters
+        self._routes: dict[str, list[Route]] = {}
+        for topic in plan.topics:
+            key = key_template.format(
+                venue=venue.name, channel=topic.channel, instrument=topic.instrument
+            )
+            route = Route(topic, venue, sink.open_stream(key))
+            self._routes.setdefault(topic.name, []).append(route)
+        self._feed_stream = Stream(venue.name, "feed", plan.name)
+        self._feed_writer = sink.open_stream(
+            key_template.format(venue=venue.name, channel="feed", instrument=plan.name)
+        )
+
+    def publish(self, data: Data, rx: int) -> bool:
+        """Decode one data frame and hand over its events; False if nobody wants its topic.
+
+        Raises:
+            DecodeError: the frame breaks the venue's protocol; none of it is published.
+        """
+        routes = self._routes.get(data.topic)
+        if routes is None:
+            return False
+        encode = self._codec.encode
+        for route in routes:
+            # Decoded whole before anything is handed over: half a frame is worse
+            # than none.
+            events = route.decode(data, rx)
+            if not route.active:
+                self._revive(route, rx)
+            stream, add = route.stream, route.writer.add
+            for event in events:
+                add(rx, *encode(stream, event))
+            self._counters.events += len(events)
+        return True
+
+    def acknowledged(self, topics: Sequence[Topic]) -> None:
+        """The venue accepted these topics."""
+        for topic in topics:
+            for route in self._routes[topic.name]:
+                route.active = True
+
+    @property
+    def active(self) -> int:
+        """Topics that the venue acknowledged, or sends, in this session."""
+        return sum(route.active for routes in self._routes.values() for route in routes)
+
+    def feed_event(
+        self, kind: str, rx: int, *, reason: str | None = None, detail: str | None = None
+    ) -> None:
+        """Write what happened to the connection into its own stream."""
+        event = FeedEvent(type=kind, rx=rx, reason=reason, detail=detail)
+        self._add(self._feed_writer, self._feed_stream, event, rx)
+
+    def gap(self, reason: str, rx: int, *, everything: bool = False) -> None:
+        """Mark that data may be missing from here on: the session is over.
+
+        Only streams that were being fed get the mark, and only one until data
+        comes again; *everything* marks all, when an earlier process fed them.
+        """
+        for routes in self._routes.values():
+            for route in routes:
+                if (route.active or everything) and not route.gap:
+                    route.gap = True
+                    marker = Marker(type="gap", reason=reason, rx=rx)
+                    self._add(route.writer, route.stream, marker, rx)
+                route.active = False
+
+    def _revive(self, route: Route, rx: int) -> None:
+        route.active = True
+        if route.gap:
+            route.gap = False
+            self._add(
+                route.writer, route.stream, Marker(type="resume", reason="resubscribed", rx=rx), rx
+            )
+
+    def _add(self, writer: StreamWriter, stream: Stream, event: AnyEvent, rx: int) -> None:
+        writer.add(rx, *self._codec.encode(stream, event))
+        self._counters.events += 1

@@ -1,0 +1,157 @@
+"""Starts the workers, restarts those that die, stops them in order."""
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Callable
+
+import structlog
+
+from ingest.feed.status import WorkerStatus
+from ingest.plan import Plan, WorkerPlan
+from ingest.supervisor.process import WorkerProcess, describe_exit
+from ingest.worker.start import WorkerStart
+from wscore import Backoff
+
+_log = structlog.get_logger(__name__)
+
+_RESTART_BASE_S = 0.2
+_RESTART_CAP_S = 30.0
+_HEALTHY_AFTER_S = 30.0
+# A worker reports twice a second from the loop that does the work. Silence for so
+# long means that the loop is stuck.
+_HUNG_AFTER_S = 30.0
+
+
+class Supervisor:
+    """Runs a plan's workers; does no market-data work itself.
+
+    `run` until `stop`; a second `stop` kills. `statuses` holds each worker's last
+    report, also after it ended.
+    """
+
+    def __init__(
+        self, plan: Plan, *, on_status: Callable[[WorkerStatus], None] | None = None
+    ) -> None:
+        self._plan = plan
+        self._on_status = on_status
+        self.statuses: dict[int, WorkerStatus] = {}
+        self.restarts = 0
+        self._heard: dict[int, float] = {}  # monotonic seconds, by worker
+        self._processes: dict[int, WorkerProcess] = {}
+        self._stopping = asyncio.Event()
+        self._grace_s = max(worker.shutdown.grace_s for worker in plan.workers)
+        self._forced = False
+        self._unclean = False
+
+    async def run(self) -> int:
+        """Run until stopped; return 0 if every worker ended gracefully and in time, else 1."""
+        async with asyncio.TaskGroup() as group:
+            for worker in self._plan.workers:
+                group.create_task(self._keep_running(worker))
+            group.create_task(self._enforce_grace())
+        return 1 if self._forced or self._unclean else 0
+
+    def stop(self) -> None:
+        """Stop gracefully; called again, kill."""
+        if self._stopping.is_set():
+            self._forced = True
+            _log.warning("supervisor: second signal, killing the workers")
+            self._signal_all(signal.SIGKILL)
+            return
+        self._stopping.set()
+        self._signal_all(signal.SIGTERM)
+
+    @property
+    def pids(self) -> dict[int, int]:
+        """Process ids of the running workers, by worker."""
+        return {worker: process.pid for worker, process in self._processes.items()}
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for process in self._processes.values():
+            process.signal(number)
+
+    async def _keep_running(self, worker: WorkerPlan) -> None:
+        """One worker's life, across its processes."""
+        backoff = Backoff(
+            base_s=_RESTART_BASE_S,
+            cap_s=_RESTART_CAP_S,
+            healthy_after_s=_HEALTHY_AFTER_S,
+            random=random.random,
+        )
+        restarts = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            status = await self._run_once(worker, restarts)
+            if self._stopping.is_set():
+                self._unclean |= status != 0
+                break
+            restarts += 1
+            self.restarts += 1
+            delay_s = backoff.next_delay_s(connected_for_s=time.monotonic() - started)
+            _log.error(
+                "supervisor: worker died, restarting",
+                worker=worker.worker,
+                died_of=describe_exit(status),
+                restarts=restarts,
+                retry_in_s=round(delay_s, 3),
+            )
+            try:
+                await asyncio.wait_for(self._stopping.wait(), delay_s)
+            except TimeoutError:
+                continue
+
+    async def _run_once(self, worker: WorkerPlan, restarts: int) -> int:
+        start = WorkerStart(plan=worker, restarts=restarts, sharers=self._sharers())
+        process = await WorkerProcess.start(start, self._on_report)
+        number = worker.worker
+        self._processes[number] = process
+        self._heard[number] = time.monotonic()
+        if self._stopping.is_set():  # while it was being started
+            process.signal(signal.SIGTERM)
+        watchdog = asyncio.create_task(self._watch(number, process))
+        try:
+            return await process.wait()
+        finally:
+            watchdog.cancel()
+            del self._processes[number]
+
+    async def _watch(self, number: int, process: WorkerProcess) -> None:
+        """End a worker whose loop has stopped turning: it cannot end itself."""
+        while True:
+            silent_s = time.monotonic() - self._heard[number]
+            if silent_s >= _HUNG_AFTER_S:
+                _log.error("supervisor: worker hangs, ending it", worker=number, silent_s=silent_s)
+                process.signal(signal.SIGABRT)
+                await asyncio.sleep(2.0)
+                process.signal(signal.SIGKILL)
+                return
+            await asyncio.sleep(_HUNG_AFTER_S - silent_s)
+
+    async def _enforce_grace(self) -> None:
+        await self._stopping.wait()
+        ends = time.monotonic() + self._grace_s
+        while self._processes and time.monotonic() < ends:
+            await asyncio.sleep(0.02)
+        if self._processes:
+            self._forced = True
+            _log.error(
+                "supervisor: workers did not stop in time, killing them",
+                workers=len(self._processes),
+            )
+            self._signal_all(signal.SIGKILL)
+
+    def _on_report(self, status: WorkerStatus) -> None:
+        self._heard[status.worker] = time.monotonic()
+        self.statuses[status.worker] = status
+        if self._on_status is not None:
+            self._on_status(status)
+
+    def _sharers(self) -> dict[str, int]:
+        """Count the workers of each venue: they share its limits on connection attempts."""
+        sharers: dict[str, int] = {}
+        for worker in self._plan.workers:
+            for venue in {connection.venue for connection in worker.connections}:
+                sharers[venue] = sharers.get(venue, 0) + 1
+        return sharers

@@ -1,0 +1,32 @@
+"""`python -m ingest.worker`: the plan comes on standard input, reports go to standard output.
+
+Not for people: the supervisor starts it. Standard input stays open for as long as
+the supervisor lives; its end means that nobody is there any more, and stops us.
+"""
+
+import os
+import sys
+
+import msgspec
+import uvloop
+
+from ingest import logging
+from ingest.worker.service import WorkerService
+from ingest.worker.start import WorkerStart
+
+
+def main() -> None:
+    """Run one worker; exit status 0 if everything received was published."""
+    # Before anything else may write to descriptor 1: that is the supervisor's pipe.
+    reports = os.dup(1)
+    os.dup2(2, 1)
+    start = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerStart)
+    plan = start.plan
+    logging.configure(plan.log_format, plan.log_level)
+    logging.bind_context(worker=plan.worker)
+    service = WorkerService(start)
+    sys.exit(uvloop.run(service.run(reports)))
+
+
+if __name__ == "__main__":
+    main()
