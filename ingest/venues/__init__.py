@@ -1,0 +1,23 @@
+"""The venues that ingest speaks to. To add one, write its file and name it here."""
+
+from ingest.venues import binance, okx
+from ingest.venues.base import Venue
+
+_VENUES: dict[str, Venue] = {venue.name: venue for venue in (binance.VENUE, okx.VENUE)}
+
+
+def get(name: str) -> Venue:
+    """Return the venue of this name.
+
+    Raises:
+        ValueError: no such venue; the text lists those there are.
+    """
+    try:
+        return _VENUES[name]
+    except KeyError:
+        raise ValueError(f"no venue {name!r}; supported are {', '.join(names())}") from None
+
+
+def names() -> list[str]:
+    """Names of all venues, sorted."""
+    return sorted(_VENUES)

@@ -1,0 +1,130 @@
+"""Strict decoding, shared by the venue files: bytes in, checked values or `DecodeError` out.
+
+A venue's wire format is a msgspec Struct; what a type cannot say cheaply is
+checked here: prices and sizes are plain decimals. A regular expression on each
+field (`Meta(pattern=…)`) costs 0.4 µs a value, one over the joined values 0.1 µs.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw
+
+from ingest.errors import DecodeError
+from ingest.model import Level
+
+Reason = Literal[
+    "bad_json",
+    "bad_utf8",
+    "too_deep",
+    "missing_field",
+    "wrong_type",
+    "bad_value",
+    "symbol_mismatch",
+    "unknown_frame",
+]
+
+# Both fit a signed 64-bit integer, the milliseconds after the step to
+# nanoseconds too: no reader of the streams meets an integer it cannot hold.
+Sequence = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Milliseconds = Annotated[int, Meta(ge=0, le=9_223_372_036_853)]
+
+NS_PER_MS = 1_000_000
+
+T = TypeVar("T")
+
+# Possessive quantifiers: a value that fails does so in one pass.
+_DECIMAL = r"[0-9]++(?:\.[0-9]++)?+"
+_MOST_VALUES = 12
+# A value that itself holds the separator makes one number too many: no match.
+_JOINED = tuple(
+    re.compile(",".join([_DECIMAL] * count)).fullmatch for count in range(_MOST_VALUES + 1)
+)
+
+
+def decoder(wire: type[T], what: str, *, strict: bool = True) -> Callable[[bytes | Raw], T]:
+    """Build the function that decodes JSON into *wire*, once, at import.
+
+    *what* begins the text of every error ("okx trades"). With `strict=False`
+    an integer may come as a string of digits.
+
+    The function raises `DecodeError` on anything else than *wire*, nothing else.
+    """
+    decode = msgspec.json.Decoder(wire, strict=strict).decode
+
+    def decode_strictly(payload: bytes | Raw) -> T:
+        try:
+            return decode(payload)
+        except (ValueError, RecursionError) as exc:
+            raise _translated(what, exc) from exc
+
+    return decode_strictly
+
+
+def check_decimals(what: str, *values: str) -> None:
+    """Check that each value is a plain unsigned decimal: digits, maybe a point and digits.
+
+    Raises:
+        DecodeError: `bad_value`, with the values. A sign, an exponent, `NaN`, an
+            empty string, a blank or a foreign digit is none.
+    """
+    if not _JOINED[len(values)](",".join(values)):
+        found = ", ".join(repr(value[:40]) for value in values)
+        raise DecodeError("bad_value", f"{what}: expected plain decimals, found {found}")
+
+
+def decimal_or_none(what: str, value: str) -> str | None:
+    """Return *value* checked as by `check_decimals`, `None` where it is empty."""
+    if not value:
+        return None
+    check_decimals(what, value)
+    return value
+
+
+def levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level]]:
+    """Build the function that decodes a side of a book: `[["price","size",…],…]`.
+
+    Each row has *columns* strings; those after price and size are left out.
+    The function raises `DecodeError`, nothing else.
+    """
+    row: Any = tuple[(str,) * columns]  # type: ignore[misc]  # the length is a value
+    decode: Callable[[Raw], list[Any]] = decoder(list[row], what)
+    others = r',"[^"\\]*+"' * (columns - 2)
+    as_sent = re.compile(rf'\[(?:\["{_DECIMAL}","{_DECIMAL}"{others}\],?+)*+\]'.encode()).fullmatch
+
+    def decode_levels(raw: Raw) -> list[Level]:
+        rows = decode(raw)
+        # One pass over the bytes stands for a check of every value. JSON with
+        # blanks in it does not match; it may be right all the same.
+        if not as_sent(raw):
+            for level in rows:
+                check_decimals(what, level[0], level[1])
+        return rows if columns == 2 else [(level[0], level[1]) for level in rows]
+
+    return decode_levels
+
+
+def mismatch(what: str, topic: str, symbol: str) -> DecodeError:
+    """Build the error for a payload that names another symbol than its frame."""
+    return DecodeError(
+        "symbol_mismatch", f"{what}: frame is {topic[:80]!r}, its payload is of {symbol[:80]!r}"
+    )
+
+
+def _translated(what: str, exc: Exception) -> DecodeError:
+    reason: Reason
+    if isinstance(exc, UnicodeDecodeError):
+        reason = "bad_utf8"
+    elif isinstance(exc, RecursionError):
+        reason = "too_deep"
+    elif not isinstance(exc, msgspec.ValidationError):
+        reason = "bad_json"
+    elif "missing required field" in str(exc):
+        reason = "missing_field"
+    elif "Invalid enum value" in str(exc):
+        reason = "bad_value"
+    else:
+        reason = "wrong_type"
+    return DecodeError(reason, f"{what}: {exc}")

@@ -1,0 +1,177 @@
+"""The subscriptions of one connection: what to send when, and what became of it.
+
+Pure: bytes and times in, bytes and times out. The connection's shell sends what
+`next_request` returns, hands over the answers, and calls `expire` when
+`wait_ns` has passed. Times are those of one monotonic clock, in ns.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from ingest.venues.base import Ack, Reject, Topic, Venue
+
+_NS_PER_S = 1_000_000_000
+
+
+class _Chunk(Struct):
+    """Topics that go into one request."""
+
+    topics: list[Topic]
+    is_retry: bool = False
+
+
+class _Sent(Struct):
+    """A request under way, and those of its topics that have no answer yet."""
+
+    waiting: dict[str, Topic]  # by the venue's name
+    deadline_ns: int
+    is_retry: bool
+
+
+class Expired(Struct, frozen=True):
+    """What `expire` did with requests that got no answer in time."""
+
+    retried: tuple[Topic, ...] = ()  # queued once more
+    abandoned: tuple[Topic, ...] = ()  # the second request got no answer either
+
+
+class Subscriber:
+    """State of every topic of one connection: queued, sent, then one of three ends.
+
+    `active`: the venue said yes. `refused`: it said no, and why. `unanswered`:
+    it said nothing, twice. Bounded by the number of topics.
+    """
+
+    def __init__(self, venue: Venue, topics: Sequence[Topic], now_ns: int) -> None:
+        """Queue *topics*; the first request may go out at *now_ns*."""
+        self._venue = venue
+        self._ack_timeout_ns = round(venue.limits.ack_timeout_s * _NS_PER_S)
+        self._pace_ns = round(_NS_PER_S / venue.limits.requests_per_s)
+        self._may_send_ns = now_ns
+        self._request_id = 0
+        self._queue: deque[_Chunk] = deque()
+        self._sent: dict[int, _Sent] = {}  # by request id, oldest first
+        self.active: set[Topic] = set()
+        self.refused: dict[Topic, Reject] = {}
+        self.unanswered: set[Topic] = set()
+        size = venue.limits.topics_per_request
+        unique = list(dict.fromkeys(topics))
+        self._queue.extend(
+            _Chunk(unique[start : start + size]) for start in range(0, len(unique), size)
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether every topic has come to its end: nothing to send, nothing awaited."""
+        return not self._queue and not self._sent
+
+    def wait_ns(self, now_ns: int) -> int | None:
+        """Return how long until there is something to send or to expire.
+
+        0 means now, `None` not before an answer comes.
+        """
+        due = [sent.deadline_ns for sent in self._sent.values()]
+        if self._queue:
+            due.append(self._may_send_ns)
+        return max(0, min(due) - now_ns) if due else None
+
+    def next_request(self, now_ns: int) -> bytes | None:
+        """Return the request to send now, `None` if there is none or the pacing forbids it.
+
+        The caller sends it at once; the deadline of its answer starts now.
+        """
+        if not self._queue or now_ns < self._may_send_ns:
+            return None
+        chunk = self._queue.popleft()
+        self._request_id += 1
+        message = self._fit(chunk)
+        self._sent[self._request_id] = _Sent(
+            waiting={topic.name: topic for topic in chunk.topics},
+            deadline_ns=now_ns + self._ack_timeout_ns,
+            is_retry=chunk.is_retry,
+        )
+        self.count_message(now_ns)
+        return message
+
+    def count_message(self, now_ns: int) -> None:
+        """Make room in the pacing for a message that went out now, such as a heartbeat."""
+        self._may_send_ns = max(self._may_send_ns, now_ns) + self._pace_ns
+
+    def on_ack(self, ack: Ack) -> list[Topic]:
+        """Take an acceptance in; return the topics that became active by it.
+
+        One that names topics is for those, else it is for the whole request.
+        Answers that fit nothing under way (repeated, or too late) are passed over.
+        """
+        if ack.topics:
+            accepted = self._take_named(ack.topics)
+        else:
+            accepted = self._take_request(ack.request_id)
+        self.active.update(accepted)
+        return accepted
+
+    def on_reject(self, reject: Reject) -> list[Topic]:
+        """Take a refusal in; return the topics that are refused for good by it.
+
+        One that names topics is for those, else for a whole request: by its id,
+        or, as venues answer in order, the oldest one under way. Such a request
+        may owe it to a single bad topic: its halves are tried on their own.
+        """
+        if reject.topics:
+            refused = self._take_named(reject.topics)
+        else:
+            request_id = reject.request_id
+            if request_id is None:
+                request_id = next(iter(self._sent), None)
+            refused = self._take_request(request_id)
+            if len(refused) > 1:
+                middle = len(refused) // 2
+                self._queue.extendleft([_Chunk(refused[middle:]), _Chunk(refused[:middle])])
+                refused = []
+        self.refused.update((topic, reject) for topic in refused)
+        return refused
+
+    def expire(self, now_ns: int) -> Expired:
+        """Handle what is overdue: ask a second time, after that give up."""
+        retried: list[Topic] = []
+        abandoned: list[Topic] = []
+        for request_id, sent in list(self._sent.items()):
+            if now_ns < sent.deadline_ns:
+                continue
+            del self._sent[request_id]
+            topics = list(sent.waiting.values())
+            if sent.is_retry:
+                abandoned += topics
+            else:
+                retried += topics
+                self._queue.append(_Chunk(topics, is_retry=True))
+        self.unanswered.update(abandoned)
+        return Expired(tuple(retried), tuple(abandoned))
+
+    def _fit(self, chunk: _Chunk) -> bytes:
+        """Build the chunk's request; what does not fit in its bytes goes back to the queue."""
+        message = self._venue.subscribe(chunk.topics, self._request_id)
+        while len(message) > self._venue.limits.request_bytes and len(chunk.topics) > 1:
+            keep = max(1, len(chunk.topics) * self._venue.limits.request_bytes // len(message) - 1)
+            self._queue.appendleft(_Chunk(chunk.topics[keep:], chunk.is_retry))
+            chunk.topics = chunk.topics[:keep]
+            message = self._venue.subscribe(chunk.topics, self._request_id)
+        return message
+
+    def _take_request(self, request_id: int | None) -> list[Topic]:
+        sent = self._sent.pop(request_id, None) if request_id is not None else None
+        return list(sent.waiting.values()) if sent else []
+
+    def _take_named(self, names: Sequence[str]) -> list[Topic]:
+        taken = []
+        for name in names:
+            for request_id, sent in self._sent.items():
+                topic = sent.waiting.pop(name, None)
+                if topic is not None:
+                    taken.append(topic)
+                    if not sent.waiting:
+                        del self._sent[request_id]
+                    break
+        return taken
