@@ -73,10 +73,8 @@ class Target:
             return _take_streams(connection)
         except TimeoutError as exc:
             raise Unavailable(f"no answer within {self._timeout_s:g} s") from exc
-        except (AuthenticationError, NoPermissionError) as exc:
-            raise Unavailable(f"not admitted: {exc}", Reaction.OPERATOR) from exc
         except (RedisError, OSError) as exc:
-            raise Unavailable(str(exc), _reaction_at_connect(str(exc))) from exc
+            raise _unavailable(exc) from exc
         finally:
             if not connected:
                 await connection.disconnect(nowait=True)
@@ -98,6 +96,11 @@ def _take_streams(
     return reader, writer
 
 
-def _reaction_at_connect(error: str) -> Reaction:
-    reaction = reaction_to(error)
-    return reaction if reaction is Reaction.OPERATOR else Reaction.RECONNECT
+def _unavailable(exc: Exception) -> Unavailable:
+    # On unix sockets redis-py wraps what the server said in a ConnectionError.
+    for error in (exc, exc.__cause__):
+        if isinstance(error, AuthenticationError | NoPermissionError):
+            return Unavailable(f"not admitted: {error}", Reaction.OPERATOR)
+    if reaction_to(str(exc)) is Reaction.OPERATOR:
+        return Unavailable(str(exc), Reaction.OPERATOR)
+    return Unavailable(str(exc) or type(exc).__name__)

@@ -120,12 +120,12 @@ class Proxy:
     def __init__(self, target: Path) -> None:
         self.path = target.with_name("p")
         self.url = f"unix://{self.path}"
-        self.replies_held = asyncio.Event()  # a reply came while replies are withheld
         self.connections = 0
         self._target = target
         self._replies = asyncio.Event()
         self._replies.set()
         self._cut_after: int | None = None
+        self._refusing = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -147,9 +147,12 @@ class Proxy:
         """Pass on this many bytes of what the client says next, then cut."""
         self._cut_after = request_bytes
 
+    def refuse(self, refusing: bool) -> None:
+        """Accept new connections only to drop them, or properly again."""
+        self._refusing = refusing
+
     def hold_replies(self) -> None:
         """Let requests pass, but no replies."""
-        self.replies_held.clear()
         self._replies.clear()
 
     def pass_replies(self) -> None:
@@ -157,6 +160,9 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        if self._refusing:
+            writer.transport.abort()
+            return
         self._writers.add(writer)
         try:
             up_reader, up_writer = await asyncio.open_unix_connection(self._target)
@@ -194,9 +200,7 @@ class Proxy:
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
-                if not self._replies.is_set():
-                    self.replies_held.set()
-                    await self._replies.wait()
+                await self._replies.wait()
                 sink.write(data)
                 await sink.drain()
         sink.transport.abort()
