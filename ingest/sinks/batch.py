@@ -1,0 +1,83 @@
+"""One batch: entries with their ids, packed as one transaction.
+
+Why a transaction. In a plain pipeline the server may refuse one entry (out of
+memory, a failover, a failing disk) and take a later one of the same stream. The
+refused one can then not be stored in its place any more: its id is too small.
+Between MULTI and EXEC a batch is stored as a whole or not at all, so it can be
+sent again as it is. It also makes a lost reply harmless: whatever happened to the
+batch happened to all of it. Only one batch is in flight, or a later one could be
+stored while an earlier one is refused.
+
+Source: https://redis.io/docs/latest/develop/interact/transactions/ (a command
+refused while queueing makes EXEC discard the whole transaction).
+"""
+
+from collections.abc import Callable, Sequence
+
+from ingest.sinks.buffer import Entry
+from ingest.sinks.entry_id import IdsExhausted
+from ingest.sinks.resp import EXEC, MULTI
+
+_PARTS = 3  # byte strings per entry: head, id, fields
+_SMALL = tuple(b"%d\r\n" % n for n in range(10))
+
+
+class Batch:
+    """Entries that are sent, and if need be sent again, with ids that stay."""
+
+    __slots__ = ("_parts", "entries", "ids", "uncertain")
+
+    def __init__(self, entries: list[Entry], ids: list[bytes], parts: list[bytes]) -> None:
+        self.entries = entries
+        self.ids = ids  # per entry, as a RESP bulk string
+        self.uncertain = False  # sent, and the answer never came: may be stored already
+        self._parts = parts
+
+    def packed(self) -> bytes:
+        """Return the transaction as it goes to the server."""
+        return MULTI + b"".join(self._parts) + EXEC
+
+    def without(self, indexes: Sequence[int]) -> "Batch":
+        """Return the batch without some entries, the others' ids unchanged."""
+        gone = set(indexes)
+        keep = [i for i in range(len(self.entries)) if i not in gone]
+        parts = [part for i in keep for part in self._parts[i * _PARTS : (i + 1) * _PARTS]]
+        rest = Batch([self.entries[i] for i in keep], [self.ids[i] for i in keep], parts)
+        rest.uncertain = self.uncertain
+        return rest
+
+
+def build_batch(taken: Sequence[Entry], on_exhausted: Callable[[Entry], None]) -> Batch:
+    """Give every entry its id, once, and pack the commands.
+
+    Ids are chosen here rather than when an entry is handed over, because only now
+    the stream's last id is sure to be known, and because an entry that had to be
+    given a new id must still come before those behind it.
+    *on_exhausted* gets the entries for which no id is left; they are not in the batch.
+    """
+    entries: list[Entry] = []
+    ids: list[bytes] = []
+    parts: list[bytes] = []
+    known_ms = -1
+    id_start = bulk_start = b""
+    for entry in taken:
+        stream, rx_ns, count, encoded = entry
+        try:
+            ms, n = stream.ids.next(rx_ns)
+        except IdsExhausted:
+            on_exhausted(entry)
+            continue
+        if ms != known_ms:
+            # Neighbours mostly share their millisecond: format it once.
+            known_ms = ms
+            id_start = b"%d-" % ms
+            bulk_start = b"$%d\r\n%b" % (len(id_start) + 1, id_start)
+        if n < 10:
+            id_bulk = bulk_start + _SMALL[n]
+        else:
+            tail = b"%d" % n
+            id_bulk = b"$%d\r\n%b%b\r\n" % (len(id_start) + len(tail), id_start, tail)
+        parts += (stream.prefix.head(count), id_bulk, encoded)
+        ids.append(id_bulk)
+        entries.append(entry)
+    return Batch(entries, ids, parts)

@@ -1,0 +1,33 @@
+"""What one sink has done so far; the metrics are read from here."""
+
+from msgspec import Struct, field
+
+
+class SinkCounters(Struct):
+    """Totals since the start, and the present state where a name says so.
+
+    Every entry handed over ends in exactly one of `acked_entries`, `duplicates`,
+    `dropped`, or is still pending.
+    """
+
+    added_entries: int = 0
+    added_bytes: int = 0
+    written_entries: int = 0  # sent, every attempt counted
+    written_bytes: int = 0
+    acked_entries: int = 0
+    duplicates: int = 0  # sent again after a lost connection and found to be stored already
+    foreign_writer: int = 0  # found their id taken by somebody else; stored under a new id
+    retried_entries: int = 0  # sent again, for whatever reason
+    dropped: dict[str, int] = field(default_factory=dict)  # by reason
+    batches: int = 0  # acknowledged
+    connects: int = 0
+    reconnects: int = 0  # connections lost, or refused while one was needed
+    pending_entries: int = 0  # now: held and not acknowledged
+    pending_bytes: int = 0
+    last_ack_ns: int | None = None  # Unix ns
+    outage_s: float = 0.0  # total of the outages that are over
+
+    def drop(self, reason: str, entries: int = 1) -> int:
+        """Count dropped entries; return the new total for this reason."""
+        total = self.dropped[reason] = self.dropped.get(reason, 0) + entries
+        return total

@@ -1,0 +1,77 @@
+"""Explicit ids for the entries of one stream: `<receive ms>-<n>`.
+
+The one writer of a stream chooses its ids, so that a write which is sent again
+carries the same id and is recognised by the server instead of being stored twice.
+
+Source: https://redis.io/docs/latest/develop/data-types/streams/#entry-ids
+(both halves are unsigned 64-bit integers).
+"""
+
+EntryId = tuple[int, int]  # milliseconds, counter within them; orders as Redis does
+
+_U64_MAX = 2**64 - 1
+
+
+class IdsExhausted(Exception):
+    """The stream already holds the highest id there can be; nothing may follow it."""
+
+
+class EntryIds:
+    """The ids of one stream, strictly increasing whatever the clock does.
+
+    A clock that stands still or steps back keeps the last millisecond and counts
+    on. Pure: receive times come from the caller.
+    """
+
+    __slots__ = ("_ms", "_n")
+
+    def __init__(self) -> None:
+        self._ms = 0
+        self._n = 0
+
+    @property
+    def last(self) -> EntryId:
+        """The highest id given out or seen; (0, 0) where there is none."""
+        return self._ms, self._n
+
+    def next(self, rx_ns: int) -> EntryId:
+        """Return the id for an entry received at *rx_ns* (Unix ns).
+
+        Raises:
+            IdsExhausted: the last id was the highest possible one.
+        """
+        ms = rx_ns // 1_000_000
+        # The upper bound keeps one absurd time stamp from using up every id.
+        if self._ms < ms < _U64_MAX:
+            self._ms = ms
+            self._n = 0
+            return ms, 0
+        if self._n < _U64_MAX:
+            self._n += 1
+        elif self._ms < _U64_MAX:
+            self._ms += 1
+            self._n = 0
+        else:
+            raise IdsExhausted
+        return self._ms, self._n
+
+    def raise_to(self, last: EntryId) -> None:
+        """Continue above *last*, the highest id the stream has ever held.
+
+        Never goes back: a server that lost its newest entries, or an empty one,
+        must not make us use an id twice.
+        """
+        if last > (self._ms, self._n):
+            self._ms, self._n = last
+
+
+def parse_entry_id(text: bytes) -> EntryId:
+    """Read `<ms>-<n>` as servers write it.
+
+    Raises:
+        ValueError: not an entry id.
+    """
+    ms, dash, n = text.partition(b"-")
+    if not dash:
+        raise ValueError(f"expected an entry id <ms>-<n>, found {text[:50]!r}")
+    return int(ms), int(n)

@@ -1,0 +1,198 @@
+"""Moves entries from the buffer into the streams, one batch at a time."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from ingest.sinks.backoff import Backoff, worth_a_line
+from ingest.sinks.batch import Batch, build_batch
+from ingest.sinks.buffer import Entry, PendingBuffer, StreamWriter
+from ingest.sinks.counters import SinkCounters
+from ingest.sinks.errors import Unavailable
+from ingest.sinks.last_ids import last_id, last_id_command
+from ingest.sinks.link import Link
+from ingest.sinks.reactions import Reaction, error_code
+from ingest.sinks.refused import RefusedEntries
+from ingest.sinks.settings import SinkSettings
+from ingest.sinks.verdict import Verdict, judge
+
+_STREAMS_PER_QUESTION = 64  # XINFO also returns two whole entries, which may be large books
+_SAMPLE_BYTES = 200
+
+_log = structlog.get_logger(__name__)
+
+
+class Publisher:
+    """Keeps the batch in flight until it is settled, over any number of connections."""
+
+    def __init__(
+        self, buffer: PendingBuffer, counters: SinkCounters, settings: SinkSettings
+    ) -> None:
+        self.wake = asyncio.Event()  # something happened: entries, a lost link, the end
+        self.hurry = asyncio.Event()  # cut the present wait short, once
+        self._buffer = buffer
+        self._counters = counters
+        self._batch: Batch | None = None
+        self._unlearned: list[StreamWriter] = []
+        self._wait = Backoff(settings.wait)
+        self._operator = Backoff(settings.operator)
+        buffer.on_append = self.wake.set
+
+    def learn(self, stream: StreamWriter) -> None:
+        """Ask for the last id of *stream* before anything is sent to it."""
+        self._unlearned.append(stream)
+
+    def learn_anew(self, streams: Iterable[StreamWriter]) -> None:
+        """Ask for the last ids of all *streams*: this may be another server."""
+        self._unlearned = list(streams)
+
+    async def run(self, link: Link) -> None:
+        """Publish over *link* until it is lost.
+
+        Raises:
+            Unavailable: the connection is lost, or another should be opened.
+            SinkError: the server's replies made no sense; likewise.
+        """
+        while True:
+            try:
+                await self._learn(link)
+                batch = self._batch or self._next_batch()
+                if batch is None:
+                    await self._idle(link)
+                else:
+                    await self._send(link, batch)
+            except Unavailable as exc:
+                if exc.reaction is Reaction.RECONNECT:
+                    raise
+                await self._pause(exc.reaction, str(exc))
+
+    async def _learn(self, link: Link) -> None:
+        while self._unlearned:
+            streams = self._unlearned[:_STREAMS_PER_QUESTION]
+            question = b"".join(last_id_command(stream.key) for stream in streams)
+            for stream, reply in zip(streams, await link.call(question, len(streams)), strict=True):
+                stream.ids.raise_to(last_id(reply))
+            del self._unlearned[: len(streams)]
+
+    def _next_batch(self) -> Batch | None:
+        while taken := self._buffer.take():
+            batch = build_batch(taken, self._no_id_left)
+            if batch.entries:
+                self._batch = batch
+                return batch
+        return None
+
+    def _no_id_left(self, entry: Entry) -> None:
+        self._drop(entry, "ids_exhausted", "the stream holds the highest possible id")
+
+    async def _idle(self, link: Link) -> None:
+        self.wake.clear()
+        if link.lost is not None:
+            raise Unavailable(link.lost)
+        self._buffer.idle = True
+        await self.wake.wait()
+        self._buffer.idle = False
+
+    async def _send(self, link: Link, batch: Batch) -> None:
+        counters = self._counters
+        data = batch.packed()
+        counters.written_entries += len(batch.entries)
+        counters.written_bytes += len(data)
+        duplicates: list[int] = []
+        foreign: list[int] = []
+        try:
+            verdict = judge(await link.call(data, len(batch.entries) + 2), len(batch.entries))
+            if verdict.refused:
+                refused = RefusedEntries(batch, verdict.refused)
+                duplicates, foreign = refused.settle(await link.call(*refused.question()))
+        except BaseException:
+            batch.uncertain = True
+            raise
+        if verdict.stored:
+            self._account(batch, verdict, duplicates, foreign)
+            if verdict.again:
+                await self._pause(Reaction.WAIT, verdict.again[0][1])
+            return
+        counters.retried_entries += len(batch.entries) - len(verdict.dropped)
+        if verdict.reaction is not None:
+            raise Unavailable(verdict.error, verdict.reaction)
+        self._drop_refused(batch, verdict)
+        rest = batch.without([index for index, _ in verdict.dropped])
+        self._batch = rest if rest.entries else None
+
+    def _account(
+        self, batch: Batch, verdict: Verdict, duplicates: list[int], foreign: list[int]
+    ) -> None:
+        """Settle every entry of a batch that was executed."""
+        counters = self._counters
+        self._batch = None
+        self._wait.reset()
+        self._operator.reset()
+        again = sorted([*foreign, *(index for index, _ in verdict.again)])
+        counters.batches += 1
+        counters.acked_entries += (
+            len(batch.entries) - len(duplicates) - len(verdict.dropped) - len(again)
+        )
+        counters.duplicates += len(duplicates)
+        counters.foreign_writer += len(foreign)
+        counters.retried_entries += len(again)
+        counters.last_ack_ns = time.time_ns()
+        if foreign and worth_a_line(counters.foreign_writer - len(foreign) + 1):
+            _log.error(
+                "sink: another program writes into our stream; its entries and ours mix",
+                stream=batch.entries[foreign[0]][0].key,
+                total=counters.foreign_writer,
+            )
+        self._drop_refused(batch, verdict)
+        if not again and not verdict.dropped:
+            self._buffer.release(batch.entries)
+            return
+        kept = {*again, *(index for index, _ in verdict.dropped)}
+        # First back, then release, or the buffer would seem empty in between.
+        self._buffer.put_back([batch.entries[index] for index in again])
+        self._buffer.release(e for i, e in enumerate(batch.entries) if i not in kept)
+
+    def _drop_refused(self, batch: Batch, verdict: Verdict) -> None:
+        for index, error in verdict.dropped:
+            self._drop(batch.entries[index], error_code(error), error)
+
+    def _drop(self, entry: Entry, reason: str, error: str) -> None:
+        stream, _, _, encoded = entry
+        stream.dropped += 1
+        total = self._counters.drop(reason)
+        if worth_a_line(total):
+            _log.error(
+                "sink: entry dropped",
+                reason=reason,
+                stream=stream.key,
+                error=error,
+                sample=encoded[:_SAMPLE_BYTES],
+                total=total,
+            )
+        self._buffer.release([entry])
+
+    async def _pause(self, reaction: Reaction, error: str) -> None:
+        """Wait before trying the same on the same connection."""
+        backoff = self._operator if reaction is Reaction.OPERATOR else self._wait
+        delay_s = backoff.next_s(random.random())
+        if worth_a_line(backoff.attempts):
+            log = _log.error if reaction is Reaction.OPERATOR else _log.warning
+            log(
+                "sink: the server refuses to write; nothing is lost, trying again",
+                error=error,
+                attempt=backoff.attempts,
+                retry_in_s=round(delay_s, 3),
+            )
+        await self.sleep(delay_s)
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait, unless somebody is in a hurry."""
+        self.hurry.clear()
+        try:
+            async with asyncio.timeout(delay_s):
+                await self.hurry.wait()
+        except TimeoutError:
+            pass

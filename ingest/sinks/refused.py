@@ -1,0 +1,88 @@
+"""Entries refused because their stream already has an equal or higher id.
+
+After a lost reply the same batch is sent again, and the server refuses what it has
+stored already: that is how nothing is doubled. But the words of the refusal are the
+same when another program writes into our stream and its ids are ahead of ours; to
+take that for "already there" would lose the entry. So an entry that may have been
+stored before is looked up, and counts as a duplicate only if the stream holds our
+very entry. Everything else refused is a foreign writer's doing: the entry gets a
+new id above the stream's last one, and is sent again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ingest.sinks.batch import Batch
+from ingest.sinks.buffer import StreamWriter
+from ingest.sinks.entry_id import EntryId, parse_entry_id
+from ingest.sinks.last_ids import last_id, last_id_command
+from ingest.sinks.resp import bulk
+
+
+class RefusedEntries:
+    """The refused entries of one batch, and the questions that settle each case.
+
+    Pure: `question` is what to ask the server, `settle` reads its replies.
+    """
+
+    def __init__(self, batch: Batch, indexes: Sequence[int]) -> None:
+        self._batch = batch
+        self._indexes = indexes
+        self._streams = list(dict.fromkeys(batch.entries[i][0] for i in indexes))
+
+    def question(self) -> tuple[bytes, int]:
+        """Return the commands as one piece, and how many replies they have."""
+        commands = [last_id_command(stream.key) for stream in self._streams]
+        if self._batch.uncertain:
+            commands += [
+                b"*4\r\n"
+                + bulk(b"XRANGE")
+                + bulk(self._batch.entries[i][0].key.encode())
+                + self._batch.ids[i] * 2
+                for i in self._indexes
+            ]
+        return b"".join(commands), len(commands)
+
+    def settle(self, replies: Sequence[Any]) -> tuple[list[int], list[int]]:
+        """Return the indexes of duplicates and of those to be stored under a new id.
+
+        Raises the streams' ids to where they have got to, so that a new id is
+        accepted.
+
+        Raises:
+            Unavailable: the server does not answer for now.
+            SinkError: a reply makes no sense.
+        """
+        last_ids = [last_id(reply) for reply in replies[: len(self._streams)]]
+        last_of: dict[StreamWriter, EntryId] = dict(zip(self._streams, last_ids, strict=True))
+        for stream, last in last_of.items():
+            stream.ids.raise_to(last)
+        if not self._batch.uncertain:
+            return [], list(self._indexes)
+        found = dict(zip(self._indexes, replies[len(self._streams) :], strict=True))
+        # Each stream's highest id in this batch: the last one mentioned.
+        newest = {entry[0]: index for index, entry in enumerate(self._batch.entries)}
+        duplicates: list[int] = []
+        foreign: list[int] = []
+        for index in self._indexes:
+            stream = self._batch.entries[index][0]
+            # The batch was stored as a whole or not at all: where our newest entry is
+            # the stream's newest, the others are there, or were until they were trimmed.
+            stored = self._is_ours(index, found) or (
+                self._is_ours(newest[stream], found)
+                and last_of[stream] == _parse_bulk(self._batch.ids[newest[stream]])
+            )
+            (duplicates if stored else foreign).append(index)
+        return duplicates, foreign
+
+    def _is_ours(self, index: int, found: Mapping[int, Any]) -> bool:
+        """Tell whether XRANGE found one entry with exactly our fields."""
+        reply = found.get(index)
+        if not isinstance(reply, list) or len(reply) != 1:
+            return False
+        fields = reply[0][1]
+        return fields is not None and b"".join(map(bulk, fields)) == self._batch.entries[index][3]
+
+
+def _parse_bulk(id_bulk: bytes) -> EntryId:
+    return parse_entry_id(id_bulk.split(b"\r\n")[1])

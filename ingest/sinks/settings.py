@@ -1,0 +1,30 @@
+"""Sizes and times of the sink; the defaults suit one worker."""
+
+from msgspec import Struct
+
+from ingest.sinks.backoff import BackoffSettings
+
+MIB = 1024 * 1024
+
+
+class SinkSettings(Struct, frozen=True, kw_only=True):
+    """See docs/delivery.md for what happens at each limit.
+
+    `max_pending_*` bound what is held and not yet acknowledged, the batch in
+    flight included: at three quarters the sink asks its writers to pause, at the
+    limit it drops and counts.
+    """
+
+    maxlen: int | None = 1_000_000  # approximate length of each stream; None: never trimmed
+    max_pending_entries: int = 200_000
+    max_pending_bytes: int = 128 * MIB
+    max_entry_bytes: int = 16 * MIB
+    # A batch is one transaction: the server answers nobody else while it stores
+    # it, about 1.5 µs an entry.
+    max_batch_entries: int = 2_000
+    max_batch_bytes: int = MIB
+    connect_timeout_s: float = 5.0
+    reply_timeout_s: float = 5.0  # without a single byte from the server
+    reconnect: BackoffSettings = BackoffSettings(0.1, 10.0)
+    wait: BackoffSettings = BackoffSettings(0.05, 2.0)  # LOADING, OOM and the like
+    operator: BackoffSettings = BackoffSettings(5.0, 60.0)  # wrong password and the like
