@@ -32,7 +32,7 @@ class _Arg(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     arg: _Arg | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()  # empty: acks and errors have none
 
 
 _decode_message = msgspec.json.Decoder(_Message).decode
@@ -95,7 +95,7 @@ def _topic(payload: bytes) -> str | None:
         message = _decode_message(payload)
     except msgspec.DecodeError:
         return None
-    if message.arg is None or message.data is None:
+    if message.arg is None or not message.data:
         return None
     return f"{message.arg.channel}:{message.arg.instId}"
 
