@@ -1,0 +1,1 @@
+"""Recorded exchange traffic: formats of other programs and our own, read as records."""

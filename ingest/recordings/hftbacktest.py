@@ -1,0 +1,62 @@
+"""One line of an hftbacktest capture of Binance: `<ns since epoch> <payload>`.
+
+A file holds one symbol and one UTC day, `<symbol>_<yyyymmdd>.gz`. The payload is
+the combined-stream envelope; a payload without `stream` is the answer to the
+collector's REST depth request, at the time it arrived.
+
+Source: hftbacktest, `collector/`, and `examples/`.
+"""
+
+import re
+
+import msgspec
+
+from ingest.recordings.records import Record, RestAnswer, WsMessage
+
+_LINE = re.compile(rb"(\d{16,20}) (\{.*)", re.DOTALL)
+_NAME = re.compile(r"([a-z0-9]+)_\d{8}(?:\.gz)?")
+
+
+class _Envelope(msgspec.Struct):
+    stream: str | None = None
+    lastUpdateId: int | None = None
+
+
+_decode = msgspec.json.Decoder(_Envelope).decode
+
+
+def recognise(line: bytes) -> bool:
+    """Tell whether *line*, the first of a file, begins an hftbacktest capture."""
+    return _LINE.fullmatch(line) is not None
+
+
+def parse_line(line: bytes, connection: str) -> Record | None:
+    """Parse one line without its line end; None for an empty one.
+
+    *connection* is the file's name: the REST answer does not say its symbol, the
+    name does. Its URL was not recorded either, so `depth?symbol=…` stands for it.
+
+    Raises:
+        ValueError: not a line of this format.
+    """
+    if not line:
+        return None
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise ValueError(f"expected `<ns since epoch> <json>`, found {line[:60]!r}")
+    time, payload = match.groups()
+    try:
+        envelope = _decode(payload)
+    except msgspec.DecodeError as exc:
+        raise ValueError(f"expected a combined-stream message: {exc}") from exc
+    if envelope.stream is not None:
+        return WsMessage(int(time), connection, payload)
+    if envelope.lastUpdateId is None:
+        raise ValueError(f"expected `stream` or `lastUpdateId` in {payload[:60]!r}")
+    name = _NAME.fullmatch(connection)
+    if name is None:
+        raise ValueError(
+            f"a depth snapshot, and the file name {connection!r} does not say of what; "
+            "name the file <symbol>_<yyyymmdd>.gz"
+        )
+    return RestAnswer(int(time), f"depth?symbol={name[1].upper()}", payload)

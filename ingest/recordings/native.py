@@ -1,0 +1,102 @@
+"""Our own recording format: JSON lines, one record each, after a header line.
+
+    {"format":"ingest-recording","version":1}
+    {"ns":1723161253937085768,"kind":"opened","connection":"binance-0","url":"wss://…"}
+    {"ns":…,"kind":"sent","connection":"binance-0","text":"…"}
+    {"ns":…,"kind":"message","connection":"binance-0","text":"…"}
+    {"ns":…,"kind":"message","connection":"htx-0","base64":"H4sI…"}
+    {"ns":…,"kind":"rest","url":"https://…","text":"…"}
+
+`ns` is Unix nanoseconds. A payload that is not UTF-8 text is in `base64`.
+"""
+
+from base64 import b64decode, b64encode
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from ingest.recordings.records import Record, RestAnswer, WsMessage, WsOpened, WsSent
+
+HEADER = b'{"format":"ingest-recording","version":1}'
+
+
+class _Header(Struct):
+    format: Literal["ingest-recording"]
+    version: int
+
+
+class _Line(Struct, omit_defaults=True):
+    ns: int
+    kind: Literal["opened", "sent", "message", "rest"]
+    connection: str = ""
+    url: str = ""
+    text: str | None = None
+    base64: str | None = None
+
+
+_decode_header = msgspec.json.Decoder(_Header).decode
+_decode_line = msgspec.json.Decoder(_Line).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def recognise(line: bytes) -> bool:
+    """Tell whether *line*, the first of a file, is this format's header.
+
+    Raises:
+        ValueError: it is, of a version this program does not know.
+    """
+    try:
+        header = _decode_header(line)
+    except msgspec.DecodeError:
+        return False
+    if header.version != 1:
+        raise ValueError(f"recording format version {header.version}; this program reads 1")
+    return True
+
+
+def parse_line(line: bytes, connection: str) -> Record | None:
+    """Parse one line without its line end; None for the header and empty lines.
+
+    Raises:
+        ValueError: not a line of this format.
+    """
+    if not line or recognise(line):
+        return None
+    try:
+        wire = _decode_line(line)
+    except msgspec.DecodeError as exc:
+        raise ValueError(f"not a record: {exc}") from exc
+    name = wire.connection or connection
+    if wire.kind == "opened":
+        return WsOpened(wire.ns, name, wire.url)
+    payload = _payload(wire)
+    if wire.kind == "sent":
+        return WsSent(wire.ns, name, payload)
+    if wire.kind == "message":
+        return WsMessage(wire.ns, name, payload, binary=wire.base64 is not None)
+    return RestAnswer(wire.ns, wire.url, payload)
+
+
+def format_record(record: Record) -> bytes:
+    """Return the line of one record, without a line end. `parse_line` undoes it."""
+    match record:
+        case WsOpened(ns, connection, url):
+            return _encode(_Line(ns, "opened", connection, url))
+        case WsSent(ns, connection, payload):
+            return _encode(_Line(ns, "sent", connection, text=payload.decode()))
+        case WsMessage(ns, connection, payload, binary):
+            if binary:
+                encoded = b64encode(payload).decode("ascii")
+                return _encode(_Line(ns, "message", connection, base64=encoded))
+            return _encode(_Line(ns, "message", connection, text=payload.decode()))
+        case RestAnswer(ns, url, body):
+            return _encode(_Line(ns, "rest", url=url, text=body.decode()))
+
+
+def _payload(wire: _Line) -> bytes:
+    if wire.text is not None:
+        return wire.text.encode()
+    if wire.base64 is None:
+        raise ValueError(f"a {wire.kind} record needs `text` or `base64`")
+    return b64decode(wire.base64, validate=True)

@@ -1,0 +1,47 @@
+"""Lines of hftbacktest captures."""
+
+import pytest
+
+from ingest.recordings.hftbacktest import parse_line
+from ingest.recordings.records import RestAnswer, WsMessage
+
+NAME = "btcusdt_20240808.gz"
+
+
+def test_message() -> None:
+    """The number is the time in ns, the rest is the payload, untouched."""
+    payload = b'{"stream":"btcusdt@trade","data":{"e":"trade"}}'
+
+    assert parse_line(b"1723161253937085768 " + payload, NAME) == WsMessage(
+        1723161253937085768, NAME, payload
+    )
+
+
+def test_snapshot_in_the_stream() -> None:
+    """A payload without a stream is the REST depth answer for the file's symbol."""
+    payload = b'{"lastUpdateId":50093239218,"bids":[],"asks":[]}'
+
+    assert parse_line(b"1723161254206652067 " + payload, NAME) == RestAnswer(
+        1723161254206652067, "depth?symbol=BTCUSDT", payload
+    )
+
+
+def test_snapshot_of_an_unknown_symbol() -> None:
+    """Without a symbol in the file's name a snapshot cannot be placed, and the error says so."""
+    with pytest.raises(ValueError, match="<symbol>_<yyyymmdd>"):
+        parse_line(b'1723161254206652067 {"lastUpdateId":1}', "capture.gz")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"hello", b"123 {}", b"1723161253937085768 []", b"1723161253937085768 {", b'1723161253937085768 {"e":1}'],
+)
+def test_a_malformed_line_is_refused(line: bytes) -> None:
+    """Anything else raises."""
+    with pytest.raises(ValueError, match="expected"):
+        parse_line(line, NAME)
+
+
+def test_empty_line() -> None:
+    """An empty line records nothing."""
+    assert parse_line(b"", NAME) is None

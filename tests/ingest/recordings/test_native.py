@@ -1,0 +1,50 @@
+"""Our own recording format."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.recordings import native
+from ingest.recordings.records import Record, RestAnswer, WsMessage, WsOpened, WsSent
+
+_ns = st.integers(0, 2**63 - 1)
+_name = st.text(min_size=1)
+_text = st.text().map(str.encode)
+_records = st.one_of(
+    st.builds(WsOpened, _ns, _name, st.text()),
+    st.builds(WsSent, _ns, _name, _text),
+    st.builds(WsMessage, _ns, _name, _text, st.just(False)),
+    st.builds(WsMessage, _ns, _name, st.binary(), st.just(True)),
+    st.builds(RestAnswer, _ns, st.text(), _text),
+)
+
+
+@given(_records)
+def test_round_trip(record: Record) -> None:
+    """What was written is read back, in one line."""
+    line = native.format_record(record)
+
+    assert b"\n" not in line
+    assert native.parse_line(line, "elsewhere") == record
+
+
+def test_header_is_recognised_and_records_nothing() -> None:
+    """The header makes the format known and is no record itself."""
+    assert native.recognise(native.HEADER)
+    assert native.parse_line(native.HEADER, "f") is None
+
+
+def test_newer_version_is_refused() -> None:
+    """A file of a version this program does not know is not guessed at."""
+    with pytest.raises(ValueError, match="version 2"):
+        native.recognise(b'{"format":"ingest-recording","version":2}')
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"{", b"[]", b'{"ns":1}', b'{"ns":1,"kind":"message"}', b'{"ns":1,"kind":"message","base64":"?"}'],
+)
+def test_a_malformed_line_is_refused(line: bytes) -> None:
+    """Anything else raises ValueError."""
+    with pytest.raises(ValueError):
+        native.parse_line(line, "f")
