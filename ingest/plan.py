@@ -6,6 +6,7 @@ pipe and no secret of it through a command line.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -122,7 +123,7 @@ def split_evenly(topics: Sequence[Topic], limit: int) -> list[tuple[Topic, ...]]
     parts = -(-len(topics) // limit)
     size, larger = divmod(len(topics), parts)
     bounds = [part * size + min(part, larger) for part in range(parts + 1)]
-    return [tuple(topics[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [tuple(topics[a:b]) for a, b in pairwise(bounds)]
 
 
 def connection_url(configured: str | None, own: str) -> str:
