@@ -74,7 +74,8 @@ def _summary(config: Config, plan: Plan) -> list[str]:
         f"workers    {len(plan.workers)}, with {_topics_each(plan)}",
         f"streams    {streams:,} of market data, {connections:,} of connection events",
         f"redis      {where}",
-        f"keys       {redis.key}, about {redis.maxlen:,} entries each, as {redis.encoding}",
+        f"keys       {redis.key}",
+        f"entries    about {redis.maxlen:,} kept in each stream, encoded as {redis.encoding}",
         *(f"note       {note}" for note in plan.notes),
     ]
 

@@ -4,7 +4,9 @@ Status 2: bad usage or a bad config. Status 1: any other error. Mistakes of a
 user never show a traceback; mistakes of ours do.
 """
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -67,4 +69,17 @@ def _report(problems: list[str]) -> None:
     count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
     click.echo(f"ingest: the config cannot be used: {count}", err=True)
     for problem in problems:
-        click.echo(f"  {problem}", err=True)
+        click.echo(_fit(f"  {problem}"), err=True)
+
+
+def _fit(line: str) -> str:
+    """Break a line at words for a terminal; leave it whole for `grep` and editors."""
+    if not sys.stderr.isatty():
+        return line
+    return textwrap.fill(
+        line,
+        max(40, shutil.get_terminal_size().columns),
+        subsequent_indent="      ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

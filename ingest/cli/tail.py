@@ -18,7 +18,7 @@ _DATA_DIR = "./data"
 
 @click.command()
 @click.argument("pattern", default="md:*")
-@click.option("--url", envvar="INGEST_REDIS_URL", help="Redis to read; see below.")
+@click.option("--url", envvar="INGEST_REDIS_URL", help="The Redis to read.")
 @click.option("--count", type=click.IntRange(min=1), help="Stop after this many entries.")
 @click.option(
     "--from",

@@ -84,7 +84,7 @@ def parse_redis_url(value: object) -> str:
         except ValueError:
             raise ValueError(f"its option {name} takes a number") from None
     if url.scheme == "unix":
-        if not url.path.startswith("/") or len(url.path) < 2 or "@" in url.path:
+        if url.hostname or len(url.path) < 2:  # unix://run/x: "run" would be a host
             raise ValueError("the path of the socket must be absolute; use unix:///path")
         return text
     _check_host(url)
@@ -139,15 +139,18 @@ def parse_key(value: object) -> str:
     except ValueError:
         raise ValueError(f"its braces do not match; use {KEY}") from None
     found: list[str] = []
+    between = ""
     for literal, name, spec, conversion in parts:
+        between += literal
         if name is None:
             continue
         if name not in PLACEHOLDERS or spec or conversion:
             raise ValueError(f"{{{name}}} is not one of its placeholders; use {KEY}")
-        if found and not literal:
+        if found and not between:
             # {channel}{instrument}: two streams could end up with one key.
             raise ValueError(f"{{{found[-1]}}} and {{{name}}} touch; put a : between them")
         found.append(name)
+        between = ""
     missing = [f"{{{name}}}" for name in PLACEHOLDERS if name not in found]
     if missing:
         raise ValueError(f"it lacks {' and '.join(missing)}, so streams would share a key")
