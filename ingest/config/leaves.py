@@ -1,0 +1,238 @@
+"""The kinds of value a config can hold beyond text, numbers and true/false.
+
+Each parser takes what YAML read and returns the value to keep. It raises
+`ValueError` with what to do about it ("use …"); who calls adds the place and,
+with secrets masked, what was found.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from string import Formatter
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from msgspec import Struct
+
+from ingest.config.problems import choose
+
+
+class Leaf(Struct, frozen=True):
+    """How one kind of value is read; stands in the annotation of a field."""
+
+    accepts: str  # completes "use …"
+    parse: Callable[[Any], Any]  # raises ValueError
+    secret: bool = False  # may hold a user and a password: masked when shown
+
+
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+}
+_SIZE = re.compile(r"([0-9][0-9_]*)\s*([a-z]*)", re.IGNORECASE)
+MIN_SIZE, MAX_SIZE = 2**10, 2**30
+SIZE = "a size from 1KiB to 1GiB, such as 16MiB, 512KiB or 4_000_000 (bytes)"
+
+
+def parse_size(value: object) -> int:
+    """Bytes of `16MiB`, `16MB` or a whole number."""
+    match = _SIZE.fullmatch(value if isinstance(value, str) else str(value))
+    unit = _UNITS.get(match[2].lower()) if match and not isinstance(value, bool) else None
+    if match is None or unit is None:
+        raise ValueError(f"use {SIZE}")
+    size = int(match[1].replace("_", "")) * unit
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise ValueError(f"use {SIZE}")
+    return size
+
+
+REDIS_URL = "a URL redis://[user:password@]host[:port][/database], rediss://… (TLS) or unix:///path"
+# What redis-py understands in a URL's query and a sink may be given.
+_REDIS_OPTIONS: dict[str, Callable[[str], object]] = {
+    "db": int,
+    "client_name": str,
+    "health_check_interval": float,
+    "protocol": int,
+    "socket_connect_timeout": float,
+    "socket_timeout": float,
+    "ssl_ca_certs": str,
+    "ssl_ca_path": str,
+    "ssl_cert_reqs": str,
+    "ssl_certfile": str,
+    "ssl_check_hostname": str,
+    "ssl_keyfile": str,
+    "username": str,
+    "password": str,
+}
+
+
+def parse_redis_url(value: object) -> str:
+    """A URL that redis-py's `from_url` takes."""
+    text = _text(value, REDIS_URL)
+    url = _split(text, ("redis", "rediss", "unix"), REDIS_URL)
+    for name, option in parse_qsl(url.query, keep_blank_values=True):
+        if name not in _REDIS_OPTIONS:
+            raise ValueError(f"it has no option {name}; {choose(name, _REDIS_OPTIONS)}")
+        try:
+            _REDIS_OPTIONS[name](option)
+        except ValueError:
+            raise ValueError(f"its option {name} takes a number") from None
+    if url.scheme == "unix":
+        if url.hostname or len(url.path) < 2:  # unix://run/x: "run" would be a host
+            raise ValueError("the path of the socket must be absolute; use unix:///path")
+        return text
+    _check_host(url)
+    if not re.fullmatch(r"/?[0-9]{0,5}", url.path):
+        raise ValueError("what follows the host is the number of the database; use …/0")
+    return text
+
+
+def _url_parser(schemes: tuple[str, ...], accepts: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        text = _text(value, accepts)
+        _check_host(_split(text, schemes, accepts))
+        return text
+
+    return parse
+
+
+WS_URL = "a URL wss://host[:port][/path] or ws://…"
+HTTP_URL = "a URL https://host[:port][/path] or http://…"
+PROXY_URL = "a URL http://, https://, socks4://, socks5:// or socks5h://[user:password@]host:port"
+parse_ws_url = _url_parser(("ws", "wss"), WS_URL)
+parse_http_url = _url_parser(("http", "https"), HTTP_URL)
+parse_proxy_url = _url_parser(("http", "https", "socks4", "socks5", "socks5h"), PROXY_URL)
+
+ENCODINGS = ("fields", "json", "msgpack")
+ENCODING = "fields, json or msgpack"
+
+
+def parse_encoding(value: object) -> str:
+    """How an entry's fields are written."""
+    if value in ("cryptofeed", "nautilus"):
+        raise ValueError(f"not supported yet by this version; use {ENCODING}")
+    if value not in ENCODINGS:
+        raise ValueError(choose(str(value), ENCODINGS))
+    return str(value)
+
+
+PLACEHOLDERS = ("venue", "channel", "instrument")
+KEY = "text with {venue}, {channel} and {instrument}, each once and apart from one another"
+
+
+def parse_key(value: object) -> str:
+    """A template of stream keys under which no two streams share a key.
+
+    `{{` and `}}` stand for braces, as in `str.format`.
+    """
+    text = _text(value, KEY)
+    if len(text) > 200 or any(not char.isprintable() for char in text):
+        raise ValueError(f"use {KEY}, at most 200 printable characters")
+    try:
+        parts = list(Formatter().parse(text))
+    except ValueError:
+        raise ValueError(f"its braces do not match; use {KEY}") from None
+    found: list[str] = []
+    between = ""
+    for literal, name, spec, conversion in parts:
+        between += literal
+        if name is None:
+            continue
+        if name not in PLACEHOLDERS or spec or conversion:
+            raise ValueError(f"{{{name}}} is not one of its placeholders; use {KEY}")
+        if found and not between:
+            # {channel}{instrument}: two streams could end up with one key.
+            raise ValueError(f"{{{found[-1]}}} and {{{name}}} touch; put a : between them")
+        found.append(name)
+        between = ""
+    missing = [f"{{{name}}}" for name in PLACEHOLDERS if name not in found]
+    if missing:
+        raise ValueError(f"it lacks {' and '.join(missing)}, so streams would share a key")
+    if len(found) != len(PLACEHOLDERS):
+        raise ValueError(f"use {KEY}")
+    return text
+
+
+LISTEN = "an address host:port, such as 127.0.0.1:9464 or [::1]:9464"
+
+
+def parse_listen(value: object) -> str:
+    """`host:port`; an IPv6 host in brackets."""
+    text = _text(value, LISTEN)
+    try:
+        url = urlsplit(f"//{text}")
+        port = url.port
+    except ValueError:
+        raise ValueError(f"use {LISTEN}") from None
+    if not url.hostname or not port or url.path or url.query or url.fragment or "@" in text:
+        raise ValueError(f"use {LISTEN}")
+    return text
+
+
+NAME = "letters, digits, - and _, beginning with a letter or digit, at most 64"
+
+
+def parse_name(value: object) -> str:
+    """A name that can stand in a stream key, a metric's label and a file name."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", value):
+        raise ValueError(f"use {NAME}")
+    return value
+
+
+IMPERSONATE = "the name of a browser as libcurl-impersonate has it, such as chrome or firefox135"
+
+
+def parse_impersonate(value: object) -> str:
+    """A name such as `chrome131_android`; whether libcurl has it is seen when it connects."""
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_.]{1,31}", value):
+        raise ValueError(f"use {IMPERSONATE}")
+    return value
+
+
+CA_FILE = "the path of a PEM file that exists"
+
+
+def parse_ca_file(value: object) -> str:
+    """A file there is; relative paths start where the program was started."""
+    path = _text(value, CA_FILE)
+    if not Path(path).is_file():
+        raise ValueError(f"there is no such file; use {CA_FILE}")
+    return path
+
+
+def _text(value: object, accepts: str) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"use {accepts}")
+    return value
+
+
+def _split(text: str, schemes: tuple[str, ...], accepts: str) -> SplitResult:
+    if any(char.isspace() or not char.isprintable() for char in text):
+        raise ValueError(f"a URL has no spaces in it; use {accepts}")
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        raise ValueError(f"use {accepts}") from None
+    if url.scheme not in schemes or "://" not in text:
+        raise ValueError(f"use {accepts}")
+    return url
+
+
+def _check_host(url: SplitResult) -> None:
+    try:
+        port = url.port
+    except ValueError:
+        raise ValueError(
+            "its port is not a number from 1 to 65535"
+            " (in a password, write / as %2F, @ as %40, : as %3A)"
+        ) from None
+    if port == 0:
+        raise ValueError("its port is not a number from 1 to 65535")
+    if not url.hostname:
+        raise ValueError("it names no host")

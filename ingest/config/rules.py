@@ -1,0 +1,44 @@
+"""The rules that look at more than one value of a section, or at a venue's limits."""
+
+from ingest import venues
+from ingest.config.document import Table
+from ingest.config.problems import choose
+from ingest.config.reader import Section
+
+
+def check_reconnect(section: Section) -> None:
+    """The cap cannot lie under the base."""
+    base_s, cap_s = section.get("base_s"), section.get("cap_s")
+    if base_s is None or cap_s is None or cap_s >= base_s:
+        return
+    if section.given("cap_s"):
+        section.report("cap_s", f"is {section.shown('cap_s')}; use no less than base_s")
+    else:
+        section.report(
+            "base_s", f"is {section.shown('base_s')}; use no more than cap_s, which is {cap_s:g}"
+        )
+
+
+def check_venue(section: Section) -> None:
+    """A venue's limit can be lowered only. The last part of the path is the venue's name."""
+    name = section.path.removeprefix("venues.")
+    wanted = section.get("topics_per_connection")
+    if wanted is None or name not in venues.names():
+        return
+    limit = venues.get(name).limits.topics_per_connection
+    if wanted > limit:
+        found = section.shown("topics_per_connection")
+        section.report("topics_per_connection", f"is {found}; {name} allows at most {limit}")
+
+
+def check_venue_names(section: Section) -> None:
+    """Every key under `venues` is a venue."""
+    table = section.table.entries.get("venues")
+    if not isinstance(table, Table):
+        return
+    for name in table.entries:
+        if name not in venues.names():
+            section.problems.add(
+                table.key_lines[name],
+                f"venues.{name} is not a known venue; {choose(name, venues.names())}",
+            )

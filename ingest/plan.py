@@ -1,0 +1,165 @@
+"""Who opens which connection: from a `Config` to one `WorkerPlan` per process.
+
+Pure, and deterministic: the same config gives the same plan. A plan holds
+everything a worker needs, as JSON (`msgspec.json`), so that it goes through a
+pipe and no secret of it through a command line.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Struct, structs
+
+from ingest import venues
+from ingest.config.schema import (
+    Config,
+    FeedConfig,
+    LogLevel,
+    ReconnectConfig,
+    RedisConfig,
+    Selector,
+    ShutdownConfig,
+    WebSocketConfig,
+)
+from ingest.venues.base import Topic
+
+LogFormat = Literal["console", "json"]
+
+
+class ConnectionPlan(Struct, frozen=True, kw_only=True):
+    """One WebSocket connection and what it subscribes to."""
+
+    name: str  # stands in `md:{venue}:feed:{connection}`; one of a kind
+    feed: str
+    venue: str
+    url: str
+    rest_url: str
+    topics: tuple[Topic, ...]
+    proxy: str | None = None
+    impersonate: str | None = None
+    ca_file: str | None = None
+    verify: bool = True
+
+
+class WorkerPlan(Struct, frozen=True, kw_only=True):
+    """Everything one worker process needs to know."""
+
+    worker: int  # from 0
+    connections: tuple[ConnectionPlan, ...]
+    redis: RedisConfig  # `url` filled in
+    reconnect: ReconnectConfig
+    websocket: WebSocketConfig
+    shutdown: ShutdownConfig
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "console"
+
+    @property
+    def topics(self) -> int:
+        """How many topics, and so streams of market data, the worker has."""
+        return sum(len(connection.topics) for connection in self.connections)
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """The whole service; `notes` are for a person, where the plan differs from the config."""
+
+    workers: tuple[WorkerPlan, ...]
+    notes: tuple[str, ...] = ()
+
+
+def make_plan(
+    config: Config, *, cores: int, redis_url: str, log_format: LogFormat = "console"
+) -> Plan:
+    """Split the feeds into connections and deal these out to workers.
+
+    *redis_url* is `config.redis.url`, or that of the embedded server. A feed
+    never shares a connection with another one: it is the unit of isolation.
+    """
+    connections = [c for feed in config.feeds for c in _connections(config, feed)]
+    wanted = cores if config.workers == "auto" else config.workers
+    count = max(1, min(wanted, len(connections)))
+    notes = []
+    if config.workers != "auto" and count < config.workers:
+        notes.append(
+            f"workers is {config.workers}, but there is nothing to do for more than {count}: "
+            f"{len(connections)} connection{'s' if len(connections) > 1 else ''} in all"
+        )
+    workers = [
+        WorkerPlan(
+            worker=index,
+            connections=tuple(share),
+            redis=structs.replace(config.redis, url=redis_url),
+            reconnect=config.reconnect,
+            websocket=config.websocket,
+            shutdown=config.shutdown,
+            log_level=config.log.level,
+            log_format=log_format,
+        )
+        for index, share in enumerate(deal(connections, count))
+    ]
+    return Plan(workers=tuple(workers), notes=tuple(notes))
+
+
+def deal(connections: Sequence[ConnectionPlan], workers: int) -> list[list[ConnectionPlan]]:
+    """Deal connections out to *workers*, at most as many as there are connections.
+
+    The largest go first, each to the worker with the fewest topics so far; so no
+    two workers differ by more than the largest connection's topics, and none is
+    left without a connection.
+    """
+    shares: list[list[int]] = [[] for _ in range(workers)]
+    loads = [0] * workers
+    by_size = sorted(range(len(connections)), key=lambda i: (-len(connections[i].topics), i))
+    for i in by_size:
+        lightest = min(range(workers), key=lambda w: (loads[w], len(shares[w]), w))
+        shares[lightest].append(i)
+        loads[lightest] += len(connections[i].topics)
+    return [[connections[i] for i in sorted(share)] for share in shares]
+
+
+def split_evenly(topics: Sequence[Topic], limit: int) -> list[tuple[Topic, ...]]:
+    """Split into as few parts of at most *limit* as it takes, equal but for one topic."""
+    parts = -(-len(topics) // limit)
+    size, larger = divmod(len(topics), parts)
+    bounds = [part * size + min(part, larger) for part in range(parts + 1)]
+    return [tuple(topics[a:b]) for a, b in pairwise(bounds)]
+
+
+def connection_url(configured: str | None, own: str) -> str:
+    """Return the URL to connect to, given the config's and the venue's own.
+
+    A URL without a path (`ws://127.0.0.1:9000`) names only the server: the
+    venue's path follows. One with a path is taken as it is.
+    """
+    if configured is None:
+        return own
+    given, theirs = urlsplit(configured), urlsplit(own)
+    if given.path.strip("/") or given.query:
+        return configured
+    return urlunsplit((given.scheme, given.netloc, theirs.path, theirs.query, ""))
+
+
+def _connections(config: Config, feed: FeedConfig) -> list[ConnectionPlan]:
+    if isinstance(feed.instruments, Selector):
+        raise TypeError(f"feed {feed.name}: its selector must be resolved before planning")
+    venue, settings = venues.get(feed.venue), config.venue(feed.venue)
+    # An instrument's channels stay together, so a lost connection costs few instruments.
+    topics = [venue.topic(c, instrument) for instrument in feed.instruments for c in feed.channels]
+    own_limit = venue.limits.topics_per_connection
+    parts = split_evenly(topics, min(settings.topics_per_connection or own_limit, own_limit))
+    return [
+        ConnectionPlan(
+            name=feed.name if len(parts) == 1 else f"{feed.name}.{number}",
+            feed=feed.name,
+            venue=venue.name,
+            url=connection_url(settings.ws_url, venue.ws_url),
+            rest_url=settings.rest_url or venue.rest_url,
+            topics=part,
+            proxy=settings.proxy,
+            impersonate=settings.impersonate,
+            ca_file=settings.ca_file,
+            verify=settings.verify,
+        )
+        for number, part in enumerate(parts, start=1)
+    ]
