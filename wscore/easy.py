@@ -93,7 +93,7 @@ class Easy:
 
     def headers(self) -> list[tuple[str, str]]:
         """The last reply's headers in order; bytes outside ASCII as Latin-1."""
-        found = []
+        found: list[tuple[str, str]] = []
         name, value = ffi.new("char const **"), ffi.new("char const **")
         while lib.ws_easy_header_at(self._handle, len(found), name, value):
             found.append(

@@ -82,10 +82,13 @@ class AsyncSession:
             self._sockets.discard(socket)
             self._held -= 1
 
+    def _is_closed(self) -> bool:
+        return self._closed
+
     async def _open(
         self, url: str, settings: ConnectOptions, options: WebSocketOptions
     ) -> AsyncWebSocket:
-        if self._closed:
+        if self._is_closed():
             raise SessionClosed("the session is closed")
         if self._held >= self._max_clients:
             raise RequestException(
@@ -100,7 +103,7 @@ class AsyncSession:
             self._held -= 1
             raise
         self._sockets.add(socket)
-        if self._closed:
+        if self._is_closed():  # meanwhile
             await socket.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
             raise SessionClosed("the session was closed during the handshake")
         return socket

@@ -18,7 +18,14 @@ from ingest.feed.status import FeedState, FeedStatus
 from ingest.plan import ConnectionPlan, WorkerPlan
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.venues.base import Venue
-from wscore import AsyncSession, AsyncWebSocket, Backoff, CurlError, WsCloseCode
+from wscore import (
+    AsyncSession,
+    AsyncWebSocket,
+    AsyncWebSocketContext,
+    Backoff,
+    CurlError,
+    WsCloseCode,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -205,7 +212,7 @@ class FeedConnection:
             return
 
 
-async def _wait_for(opening: "asyncio.Future[AsyncWebSocket]") -> AsyncWebSocket:
+async def _wait_for(opening: AsyncWebSocketContext) -> AsyncWebSocket:
     return await opening
 
 

@@ -6,7 +6,8 @@ from ingest.codecs import Codec
 from ingest.feed.counters import FeedCounters
 from ingest.model import AnyEvent, FeedEvent, Marker, Stream
 from ingest.plan import ConnectionPlan
-from ingest.sinks.redis_streams import RedisStreamsSink, StreamWriter
+from ingest.sinks.buffer import StreamWriter
+from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.venues.base import Data, Topic, Venue
 
 

@@ -11,7 +11,7 @@ from ingest.feed.counters import FeedCounters, count
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.sample import SampledLog
 from ingest.sinks.redis_streams import RedisStreamsSink
-from ingest.venues.base import Ack, Data, Pong, Reconnect, Reject, Topic, Venue
+from ingest.venues.base import Ack, Data, Ignored, Reconnect, Reject, Topic, Venue
 from ingest.venues.subscriber import Subscriber
 from wscore import AsyncWebSocket, WebSocketClosed
 
@@ -119,7 +119,7 @@ class FeedSession:
             self._on_reject(inbound, rx)
         elif isinstance(inbound, Reconnect):
             self._leaving = inbound
-        elif not isinstance(inbound, Pong):
+        elif isinstance(inbound, Ignored):
             _log.debug("feed: passed over", reason=inbound.reason)
 
     def _on_reject(self, reject: Reject, rx: int) -> None:
