@@ -5,6 +5,7 @@ Pure: bytes and times in, bytes and times out. The connection's shell sends what
 `wait_ns` has passed. Times are those of one monotonic clock, in ns.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 
@@ -153,13 +154,18 @@ class Subscriber:
 
     def _fit(self, chunk: _Chunk) -> bytes:
         """Build the chunk's request; what does not fit in its bytes goes back to the queue."""
-        message = self._venue.subscribe(chunk.topics, self._request_id)
-        while len(message) > self._venue.limits.request_bytes and len(chunk.topics) > 1:
-            keep = max(1, len(chunk.topics) * self._venue.limits.request_bytes // len(message) - 1)
-            self._queue.appendleft(_Chunk(chunk.topics[keep:], chunk.is_retry))
-            chunk.topics = chunk.topics[:keep]
-            message = self._venue.subscribe(chunk.topics, self._request_id)
-        return message
+
+        def size(count: int) -> int:
+            return len(self._venue.subscribe(chunk.topics[:count], self._request_id))
+
+        counts = range(1, len(chunk.topics) + 1)
+        # A topic that is too long on its own goes out all the same: the venue
+        # is to say what it thinks of it.
+        fitting = max(1, bisect_right(counts, self._venue.limits.request_bytes, key=size))
+        if fitting < len(chunk.topics):
+            self._queue.appendleft(_Chunk(chunk.topics[fitting:], chunk.is_retry))
+            del chunk.topics[fitting:]
+        return self._venue.subscribe(chunk.topics, self._request_id)
 
     def _take_request(self, request_id: int | None) -> list[Topic]:
         sent = self._sent.pop(request_id, None) if request_id is not None else None
