@@ -26,6 +26,7 @@ _LOG = "redis.log"
 _LOG_MAX_BYTES = 4 * 1024 * 1024
 _MAX_SOCKET_PATH = 103  # macOS; Linux takes 107. Source: unix(7), sun_path
 _POLL_S = 0.02
+_LOCK_PATIENCE_S = 5.0
 _WRAPPER = Path(__file__).with_name("_die_with_parent.py")
 
 # Relative paths, resolved in the server's own working directory: nothing to quote,
@@ -178,7 +179,7 @@ class EmbeddedServer:
     async def _take_lock(self) -> IO[str]:
         """Lock the directory, with a little patience for a predecessor that is ending."""
         lock = (self._dir / _LOCK).open("a+")
-        patience_s = 5.0
+        patience_s = _LOCK_PATIENCE_S
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

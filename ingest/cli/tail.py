@@ -41,7 +41,7 @@ def tail(pattern: str, url: str | None, count: int | None, start: str, as_json: 
     """
     write = _json_line if as_json else _text_line
     # A service manager's stop is as good as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     left = count
     try:
         batches = follow(
@@ -59,6 +59,8 @@ def tail(pattern: str, url: str | None, count: int | None, start: str, as_json: 
                     return
     except KeyboardInterrupt:
         return
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _redis_url(given: str | None) -> str:

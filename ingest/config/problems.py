@@ -34,10 +34,12 @@ class Problems:
 def choose(word: str, accepted: Iterable[str]) -> str:
     """Say what to use instead of *word*: the nearest accepted one first, then all."""
     names = list(accepted)
-    by_lower = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    near = difflib.get_close_matches(word, names, n=1)
+    if not near:  # as if in capitals; first as it is, for candle_1m is not candle_1M
+        by_lower = {name.lower(): name for name in reversed(names)}
+        near = [by_lower[n] for n in difflib.get_close_matches(word.lower(), by_lower, n=1)]
     listed = one_of(names)
-    return f"did you mean {by_lower[near[0]]}? Use {listed}" if near else f"use {listed}"
+    return f"did you mean {near[0]}? Use {listed}" if near else f"use {listed}"
 
 
 def one_of(names: Iterable[str]) -> str:

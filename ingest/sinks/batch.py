@@ -18,31 +18,33 @@ from ingest.sinks.buffer import Entry
 from ingest.sinks.entry_id import IdsExhausted
 from ingest.sinks.resp import EXEC, MULTI
 
-_PARTS = 3  # byte strings per entry: head, id, fields
 _SMALL = tuple(b"%d\r\n" % n for n in range(10))
 
 
 class Batch:
     """Entries that are sent, and if need be sent again, with ids that stay."""
 
-    __slots__ = ("_parts", "entries", "ids", "uncertain")
+    __slots__ = ("_commands", "entries", "ids", "uncertain")
 
-    def __init__(self, entries: list[Entry], ids: list[bytes], parts: list[bytes]) -> None:
+    def __init__(self, entries: list[Entry], ids: list[bytes], commands: list[bytes]) -> None:
         self.entries = entries
         self.ids = ids  # per entry, as a RESP bulk string
         self.uncertain = False  # sent, and the answer never came: may be stored already
-        self._parts = parts
+        self._commands = commands
 
     def packed(self) -> bytes:
         """Return the transaction as it goes to the server."""
-        return MULTI + b"".join(self._parts) + EXEC
+        return b"".join((MULTI, *self._commands, EXEC))
 
     def without(self, indexes: Sequence[int]) -> "Batch":
         """Return the batch without some entries, the others' ids unchanged."""
         gone = set(indexes)
         keep = [i for i in range(len(self.entries)) if i not in gone]
-        parts = [part for i in keep for part in self._parts[i * _PARTS : (i + 1) * _PARTS]]
-        rest = Batch([self.entries[i] for i in keep], [self.ids[i] for i in keep], parts)
+        rest = Batch(
+            [self.entries[i] for i in keep],
+            [self.ids[i] for i in keep],
+            [self._commands[i] for i in keep],
+        )
         rest.uncertain = self.uncertain
         return rest
 
@@ -57,7 +59,7 @@ def build_batch(taken: Sequence[Entry], on_exhausted: Callable[[Entry], None]) -
     """
     entries: list[Entry] = []
     ids: list[bytes] = []
-    parts: list[bytes] = []
+    commands: list[bytes] = []
     known_ms = -1
     id_start = bulk_start = b""
     for entry in taken:
@@ -77,7 +79,7 @@ def build_batch(taken: Sequence[Entry], on_exhausted: Callable[[Entry], None]) -
         else:
             tail = b"%d" % n
             id_bulk = b"$%d\r\n%b%b\r\n" % (len(id_start) + len(tail), id_start, tail)
-        parts += (stream.prefix.head(count), id_bulk, encoded)
+        commands.append(stream.prefix.head(count) + id_bulk + encoded)
         ids.append(id_bulk)
         entries.append(entry)
-    return Batch(entries, ids, parts)
+    return Batch(entries, ids, commands)

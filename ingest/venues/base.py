@@ -29,14 +29,18 @@ class Data(Struct, frozen=True, gc=False):
 
 
 class Ack(Struct, frozen=True, gc=False):
-    """The venue accepted a request, or single topics of one."""
+    """The venue accepted single topics where it names them, else a whole request."""
 
     request_id: int | None = None
     topics: tuple[str, ...] = ()
 
 
 class Reject(Struct, frozen=True, gc=False):
-    """The venue refused a request, or single topics of one."""
+    """The venue refused single topics where it names them, else a whole request.
+
+    Without topics and without an id it is for some request, and the venue does
+    not say which.
+    """
 
     message: str
     code: str = ""

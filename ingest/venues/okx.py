@@ -212,6 +212,8 @@ def _tickers(data: Data, rx: int) -> Sequence[Ticker]:
     events = []
     for wire in _decode_tickers(data.payload):
         _check_symbol(what, data.topic, wire.instId)
+        if not wire.last:
+            continue  # never traded yet, as new options: there is no ticker to tell
         check_decimals(what, wire.last)
         # volCcy24h is in quote units for spot only, else in base units.
         in_quote = wire.volCcy24h if wire.instType in ("SPOT", "MARGIN") else ""

@@ -5,6 +5,7 @@ Pure: bytes and times in, bytes and times out. The connection's shell sends what
 `wait_ns` has passed. Times are those of one monotonic clock, in ns.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 
@@ -28,6 +29,7 @@ class _Sent(Struct):
     waiting: dict[str, Topic]  # by the venue's name
     deadline_ns: int
     is_retry: bool
+    has_refusal: bool = False  # of a topic that is no longer waiting
 
 
 class Expired(Struct, frozen=True):
@@ -119,17 +121,15 @@ class Subscriber:
         or, as venues answer in order, the oldest one under way. Such a request
         may owe it to a single bad topic: its halves are tried on their own.
         """
-        if reject.topics:
-            refused = self._take_named(reject.topics)
-        else:
-            request_id = reject.request_id
-            if request_id is None:
-                request_id = next(iter(self._sent), None)
-            refused = self._take_request(request_id)
+        refused = self._take_named(reject.topics, refused=True)
+        if not reject.topics:
+            refused = self._take_request(
+                next(iter(self._sent), None) if reject.request_id is None else reject.request_id
+            )
             if len(refused) > 1:
                 middle = len(refused) // 2
                 self._queue.extendleft([_Chunk(refused[middle:]), _Chunk(refused[:middle])])
-                refused = []
+                return []
         self.refused.update((topic, reject) for topic in refused)
         return refused
 
@@ -142,35 +142,43 @@ class Subscriber:
                 continue
             del self._sent[request_id]
             topics = list(sent.waiting.values())
-            if sent.is_retry:
+            # Where one topic was refused, the venue may have left the rest of
+            # the request aside: without that topic they have a first try again.
+            if sent.is_retry and not sent.has_refusal:
                 abandoned += topics
             else:
                 retried += topics
-                self._queue.append(_Chunk(topics, is_retry=True))
+                self._queue.append(_Chunk(topics, is_retry=not sent.has_refusal))
         self.unanswered.update(abandoned)
         return Expired(tuple(retried), tuple(abandoned))
 
     def _fit(self, chunk: _Chunk) -> bytes:
         """Build the chunk's request; what does not fit in its bytes goes back to the queue."""
-        message = self._venue.subscribe(chunk.topics, self._request_id)
-        while len(message) > self._venue.limits.request_bytes and len(chunk.topics) > 1:
-            keep = max(1, len(chunk.topics) * self._venue.limits.request_bytes // len(message) - 1)
-            self._queue.appendleft(_Chunk(chunk.topics[keep:], chunk.is_retry))
-            chunk.topics = chunk.topics[:keep]
-            message = self._venue.subscribe(chunk.topics, self._request_id)
-        return message
+
+        def size(count: int) -> int:
+            return len(self._venue.subscribe(chunk.topics[:count], self._request_id))
+
+        counts = range(1, len(chunk.topics) + 1)
+        # A topic that is too long on its own goes out all the same: the venue
+        # is to say what it thinks of it.
+        fitting = max(1, bisect_right(counts, self._venue.limits.request_bytes, key=size))
+        if fitting < len(chunk.topics):
+            self._queue.appendleft(_Chunk(chunk.topics[fitting:], chunk.is_retry))
+            del chunk.topics[fitting:]
+        return self._venue.subscribe(chunk.topics, self._request_id)
 
     def _take_request(self, request_id: int | None) -> list[Topic]:
         sent = self._sent.pop(request_id, None) if request_id is not None else None
         return list(sent.waiting.values()) if sent else []
 
-    def _take_named(self, names: Sequence[str]) -> list[Topic]:
+    def _take_named(self, names: Sequence[str], *, refused: bool = False) -> list[Topic]:
         taken = []
         for name in names:
             for request_id, sent in self._sent.items():
                 topic = sent.waiting.pop(name, None)
                 if topic is not None:
                     taken.append(topic)
+                    sent.has_refusal |= refused
                     if not sent.waiting:
                         del self._sent[request_id]
                     break

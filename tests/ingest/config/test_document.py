@@ -90,7 +90,7 @@ def test_quotes_make_text() -> None:
         ("? [a]\n: b", "f:1: the file has a key that is not a name"),
         ("a: {<<: 1}", "f:1: a merges (<<) something that is not a mapping"),
         ("[" * 30 + "]" * 30, "f:1: the file is nested more than 24 levels deep"),
-        ("[" * 5000, "f: the file is nested more than 24 levels deep"),
+        ("[" * 1500, "f: the file is nested more than 24 levels deep"),
         ("&a [*a]", "f:1: the file is nested more than 24 levels deep"),
     ],
 )

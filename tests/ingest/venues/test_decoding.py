@@ -1,0 +1,102 @@
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.errors import DecodeError
+from ingest.venues.decoding import check_decimals, decimal_or_none, levels_decoder
+
+two_columns = levels_decoder("here", columns=2)
+four_columns = levels_decoder("here", columns=4)
+
+GOOD = ["0", "1", "61837.63000000", "0.00000001", "007", "9" * 200]
+BAD = ["", ".", "1.", ".5", "-1", "+1", "1e5", "NaN", "inf", " 1", "1 ", "1.2.3", "1,2", "٣", "1\n"]
+
+
+@pytest.mark.parametrize("value", GOOD)
+@pytest.mark.parametrize("others", [0, 1, 11])
+def test_plain_decimals(value: str, others: int) -> None:
+    """Digits with at most one point between them pass, among any number of values."""
+    check_decimals("here", *["1.0"] * others, value)
+    assert decimal_or_none("here", value) == value
+
+
+@pytest.mark.parametrize("value", BAD)
+@pytest.mark.parametrize("others", [0, 1, 11])
+def test_other_values(value: str, others: int) -> None:
+    """Anything else is refused, in whatever place, and named."""
+    with pytest.raises(DecodeError, match=r"^here: ") as caught:
+        check_decimals("here", *["1.0"] * others, value)
+
+    assert caught.value.reason == "bad_value"
+    assert repr(value) in str(caught.value)
+
+
+def test_empty_is_absent_where_allowed() -> None:
+    """Only the empty string stands for a value that is not there."""
+    assert decimal_or_none("here", "") is None
+    with pytest.raises(DecodeError):
+        decimal_or_none("here", " ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (b"[]", []),
+        (b'[["1.50","0.00000000"]]', [("1.50", "0.00000000")]),
+        (b'[["1","2"],["3","4"]]', [("1", "2"), ("3", "4")]),
+        (b' [ ["1", "2"] ,\n["3","4"] ] ', [("1", "2"), ("3", "4")]),
+    ],
+)
+def test_levels(sent: bytes, expected: list[tuple[str, str]]) -> None:
+    """Levels come out as sent, blanks in the JSON or not."""
+    assert two_columns(msgspec.Raw(sent)) == expected
+
+
+def test_further_columns_are_left_out() -> None:
+    """Whatever text they hold, only price and size remain."""
+    assert four_columns(msgspec.Raw(b'[["1","2","","x y"]]')) == [("1", "2")]
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("place", [0, 1])
+def test_levels_with_other_values(bad: str, place: int) -> None:
+    """One bad value in a book refuses it."""
+    level = ["1", "1"]
+    level[place] = bad
+    with pytest.raises(DecodeError) as caught:
+        two_columns(msgspec.Raw(msgspec.json.encode([["1", "1"], level])))
+
+    assert caught.value.reason == "bad_value"
+
+
+@pytest.mark.parametrize("sent", [b"[[]]", b'[["1"]]', b'[["1","2","3"]]', b'[[1,"2"]]', b"{}"])
+def test_levels_of_another_shape(sent: bytes) -> None:
+    """A row with too few, too many or other things than strings refuses the book."""
+    with pytest.raises(DecodeError) as caught:
+        two_columns(msgspec.Raw(sent))
+
+    assert caught.value.reason == "wrong_type"
+
+
+@pytest.mark.parametrize("sent", [b"", b'[["1","2"],]', b'[["1","2"]', b'[["1","2"]]]'])
+def test_levels_that_are_no_json(sent: bytes) -> None:
+    """The quick check of the values does not stand in for the JSON's."""
+    with pytest.raises(DecodeError) as caught:
+        two_columns(msgspec.Raw(sent))
+
+    assert caught.value.reason == "bad_json"
+
+
+@given(st.lists(st.text(alphabet="0123456789.,- e", max_size=6), min_size=1, max_size=4))
+def test_joined_check_equals_single_checks(values: list[str]) -> None:
+    """Checking values together finds what checking each alone finds."""
+
+    def passes(*some: str) -> bool:
+        try:
+            check_decimals("here", *some)
+        except DecodeError:
+            return False
+        return True
+
+    assert passes(*values) == all(passes(value) for value in values)

@@ -1,0 +1,226 @@
+"""Every registered venue: its samples decode to what they say, broken ones to `DecodeError`."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest import venues
+from ingest.errors import DecodeError
+from ingest.model import AnyEvent
+from ingest.venues.base import Ack, Data, Ignored, Pong, Reconnect, Reject, Topic
+from ingest.venues.decoding import Reason
+
+DATA = Path(__file__).parents[2] / "data"
+RX = 1_723_161_254_087_891_268
+DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
+NUMBERS = {"price", "size", "bid", "bid_size", "ask", "ask_size", "last", "open", "high", "low"}
+NUMBERS |= {"close", "volume", "quote_volume"}
+
+HARD = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+class Sample(msgspec.Struct):
+    source: str
+    channel: str
+    instrument: str
+    frame: msgspec.Raw
+    events: list[dict[str, Any]]
+
+
+@cache
+def samples(venue: str) -> list[Sample]:
+    return msgspec.json.decode((DATA / venue / "samples.json").read_bytes(), type=list[Sample])
+
+
+ALL = [
+    pytest.param(venue, sample, id=f"{venue}-{sample.channel}-{sample.instrument}-{number}")
+    for venue in venues.names()
+    for number, sample in enumerate(samples(venue))
+]
+
+
+def decode(venue_name: str, channel: str, frame: bytes) -> list[AnyEvent]:
+    venue = venues.get(venue_name)
+    inbound = venue.parse(frame)
+    assert isinstance(inbound, Data)
+    return list(venue.decoder(channel)(inbound, RX))
+
+
+def sent_fields(event: AnyEvent) -> dict[str, Any]:
+    fields = {name: getattr(event, name) for name in event.__struct_fields__}
+    return {name: value for name, value in fields.items() if value is not None and name != "rx"}
+
+
+@pytest.mark.parametrize(("venue", "sample"), ALL)
+def test_sample_becomes_its_events(venue: str, sample: Sample) -> None:
+    """Each frame gives the events it is said to give, every value as sent, in order."""
+    events = decode(venue, sample.channel, bytes(sample.frame))
+
+    found = [sent_fields(event) for event in events]
+    # Through JSON, for the levels' tuples: the expectation has lists.
+    assert json.loads(json.dumps(found)) == sample.events
+    assert [event.rx for event in events] == [RX] * len(events)
+
+
+@pytest.mark.parametrize(("venue", "sample"), ALL)
+def test_sample_is_recognised_by_its_topic(venue: str, sample: Sample) -> None:
+    """A data frame names the topic that its channel and instrument subscribe to."""
+    inbound = venues.get(venue).parse(bytes(sample.frame))
+
+    assert isinstance(inbound, Data)
+    assert inbound.topic == venues.get(venue).topic(sample.channel, sample.instrument).name
+
+
+@pytest.mark.parametrize(("venue", "sample"), ALL)
+def test_numbers_keep_every_character(venue: str, sample: Sample) -> None:
+    """Prices and sizes are found in the frame as they stand, trailing zeros and all."""
+    frame = bytes(sample.frame).decode()
+
+    for event in decode(venue, sample.channel, frame.encode()):
+        for text in number_texts(event):
+            assert f'"{text}"' in frame
+
+
+@pytest.mark.parametrize("venue", venues.names())
+def test_every_channel_has_a_sample(venue: str) -> None:
+    """No channel is offered that no sample shows to work."""
+    shown = {sample.channel.partition("_1m")[0] for sample in samples(venue)}
+
+    assert shown == set(venues.get(venue).channels)
+
+
+@pytest.mark.parametrize("venue", venues.names())
+@HARD
+@given(frame=st.binary(max_size=200))
+def test_random_bytes_are_refused(venue: str, frame: bytes) -> None:
+    """Whatever arrives, parsing gives a frame or `DecodeError`, nothing else."""
+    try:
+        inbound = venues.get(venue).parse(frame)
+    except DecodeError as exc:
+        assert exc.reason in get_args(Reason)
+    else:
+        assert isinstance(inbound, Data | Ack | Reject | Pong | Reconnect | Ignored)
+
+
+JUNK: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(min_value=-(10**40), max_value=10**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["", "NaN", "Infinity", "-1.0", "1e5", "abc", "0x1", " 1", "1,2", "٣", "1."])
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from paths(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from paths(inner, (*path, index))
+
+
+def number_texts(event: AnyEvent) -> Iterator[str]:
+    for name, value in sent_fields(event).items():
+        if name in NUMBERS:
+            yield value
+        elif name in ("bids", "asks"):
+            for level in value:
+                yield from level
+
+
+def check_all_or_nothing(venue: str, channel: str, frame: bytes) -> None:
+    """Decode as the shell does; whatever comes out is sound."""
+    try:
+        inbound = venues.get(venue).parse(frame)
+        if not isinstance(inbound, Data):
+            return
+        events = venues.get(venue).decoder(channel)(inbound, RX)
+    except DecodeError as exc:
+        assert exc.reason in get_args(Reason)
+        return
+    for event in events:
+        for text in number_texts(event):
+            assert DECIMAL.fullmatch(text)
+        msgspec.json.encode(event).decode("utf-8")
+        for name, value in sent_fields(event).items():
+            if isinstance(value, int):
+                assert -(2**63) <= value < 2**63, name
+
+
+@pytest.mark.parametrize("venue", venues.names())
+@HARD
+@given(data=st.data())
+def test_any_value_replaced(venue: str, data: st.DataObject) -> None:
+    """A real frame with any one part replaced by any JSON is decoded soundly or refused."""
+    sample = data.draw(st.sampled_from(samples(venue)))
+    frame = json.loads(bytes(sample.frame))
+    path = data.draw(st.sampled_from(list(paths(frame))[1:]))
+    holder = frame
+    for step in path[:-1]:
+        holder = holder[step]
+    if isinstance(holder, dict) and data.draw(st.booleans()):
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = data.draw(JUNK)
+
+    check_all_or_nothing(venue, sample.channel, json.dumps(frame).encode())
+
+
+@pytest.mark.parametrize("venue", venues.names())
+@HARD
+@given(data=st.data())
+def test_any_bytes_replaced(venue: str, data: st.DataObject) -> None:
+    """A real frame with any stretch of bytes replaced is decoded soundly or refused."""
+    sample = data.draw(st.sampled_from(samples(venue)))
+    frame = bytes(sample.frame)
+    start = data.draw(st.integers(0, len(frame)))
+    end = data.draw(st.integers(start, min(len(frame), start + 20)))
+
+    check_all_or_nothing(
+        venue, sample.channel, frame[:start] + data.draw(st.binary(max_size=20)) + frame[end:]
+    )
+
+
+@pytest.mark.parametrize(("venue", "sample"), ALL)
+def test_absurd_nesting(venue: str, sample: Sample) -> None:
+    """Nesting without end is refused, in the envelope and in the payload."""
+    deep = b"[" * 100_000
+    with pytest.raises(DecodeError) as caught:
+        venues.get(venue).parse(deep)
+    assert caught.value.reason == "wrong_type"
+
+    with pytest.raises(DecodeError) as caught:
+        venues.get(venue).parse(b'{"stream":"x","arg":{"channel":"x"},"data":' + deep)
+    assert caught.value.reason == "too_deep"
+
+    topic = venues.get(venue).topic(sample.channel, sample.instrument).name
+    with pytest.raises(DecodeError):
+        venues.get(venue).decoder(sample.channel)(Data(topic, deep, "update"), RX)
+
+
+@pytest.mark.parametrize("venue", venues.names())
+def test_every_channel_can_be_subscribed(venue: str) -> None:
+    """The largest request allowed by count is JSON, and names each topic once."""
+    spec = venues.get(venue)
+    topics = [spec.topic(channel, "BTC-USDT") for channel in spec.channel_names()]
+
+    request = spec.subscribe(topics, 7)
+
+    assert isinstance(json.loads(request), dict)
+    assert len({topic.name for topic in topics}) == len(topics)
+    for name in (part for topic in topics for part in re.split("[:]", topic.name)):
+        assert f'"{name}"'.encode() in request
+    assert all(isinstance(topic, Topic) for topic in topics)

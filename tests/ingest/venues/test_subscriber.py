@@ -1,0 +1,247 @@
+import json
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest import venues
+from ingest.venues.base import Ack, Limits, Reject, Topic, Venue
+from ingest.venues.subscriber import Expired, Subscriber
+
+S = 1_000_000_000
+START = 5 * S
+
+
+def venue(**changes: object) -> Venue:
+    """Binance with limits that make small cases telling."""
+    limits = {
+        "topics_per_connection": 100,
+        "topics_per_request": 4,
+        "request_bytes": 4096,
+        "requests_per_s": 2.0,
+        "connects": (1, 1.0),
+        "ack_timeout_s": 10.0,
+    }
+    return msgspec.structs.replace(venues.get("binance"), limits=Limits(**(limits | changes)))
+
+
+def topics(count: int) -> list[Topic]:
+    return [venues.get("binance").topic("trade", f"C{number}-USDT") for number in range(count)]
+
+
+def asked(message: bytes | None) -> list[str]:
+    assert message is not None
+    names: list[str] = json.loads(message)["params"]
+    return names
+
+
+def names(some: Sequence[Topic]) -> list[str]:
+    return [topic.name for topic in some]
+
+
+def test_chunks_by_count() -> None:
+    """No request has more topics than the venue takes; together they have each once."""
+    all_topics = topics(10)
+    subscriber = Subscriber(venue(), [*all_topics, all_topics[0]], START)
+
+    requests = [asked(subscriber.next_request(START + second * S)) for second in range(3)]
+
+    assert [len(request) for request in requests] == [4, 4, 2]
+    assert [name for request in requests for name in request] == names(all_topics)
+    assert subscriber.next_request(START + 3 * S) is None
+
+
+def test_chunks_by_bytes() -> None:
+    """No request is longer than the venue takes; what does not fit comes in the next."""
+    all_topics = topics(9)
+    limit = len(venue().subscribe(all_topics[:3], 1))
+    subscriber = Subscriber(venue(topics_per_request=9, request_bytes=limit), all_topics, START)
+    requests = [subscriber.next_request(START + second * S) for second in range(3)]
+
+    assert subscriber.next_request(START + 3 * S) is None
+    assert all(len(request or b"") <= limit for request in requests)
+    assert [name for request in requests for name in asked(request)] == names(all_topics)
+
+
+def test_pacing() -> None:
+    """Requests keep their distance, and other messages count as well."""
+    subscriber = Subscriber(venue(), topics(12), START)
+
+    assert subscriber.wait_ns(START - 3) == 3
+    assert subscriber.next_request(START - 1) is None
+    assert subscriber.next_request(START) is not None
+    assert subscriber.wait_ns(START) == S // 2
+    assert subscriber.next_request(START + S // 2 - 1) is None
+
+    subscriber.count_message(START + S // 4)  # a heartbeat
+    assert subscriber.next_request(START + S // 2) is None
+    assert subscriber.next_request(START + S) is not None
+
+
+def test_ack_by_request_id() -> None:
+    """An accepted request makes all its topics active; then nothing is left to do."""
+    subscriber = Subscriber(venue(), topics(6), START)
+    subscriber.next_request(START)
+    subscriber.next_request(START + S)
+
+    assert subscriber.on_ack(Ack(request_id=2)) == topics(6)[4:]
+    assert not subscriber.settled
+    assert subscriber.on_ack(Ack(request_id=1)) == topics(6)[:4]
+    assert subscriber.settled
+    assert subscriber.active == set(topics(6))
+    assert subscriber.wait_ns(START) is None
+
+
+def test_ack_by_topic() -> None:
+    """Where a venue answers per topic, each becomes active by its own answer."""
+    subscriber = Subscriber(venue(), topics(2), START)
+    subscriber.next_request(START)
+    first, second = topics(2)
+
+    assert subscriber.on_ack(Ack(topics=(second.name,))) == [second]
+    assert not subscriber.settled
+    assert subscriber.on_ack(Ack(topics=(first.name,))) == [first]
+    assert subscriber.settled
+
+
+@pytest.mark.parametrize(
+    "ack", [Ack(request_id=9), Ack(), Ack(topics=("no@such",)), Ack(request_id=1)]
+)
+def test_answers_to_nothing(ack: Ack) -> None:
+    """Answers that fit no request under way change nothing."""
+    subscriber = Subscriber(venue(), topics(1), START)
+    subscriber.next_request(START)
+    subscriber.on_ack(Ack(request_id=1))
+
+    assert subscriber.on_ack(ack) == []
+    assert subscriber.on_reject(Reject("no")) == []
+    assert subscriber.active == set(topics(1))
+    assert subscriber.settled
+
+
+def test_reject_of_named_topics() -> None:
+    """A refusal that names a topic costs that topic only."""
+    subscriber = Subscriber(venue(), topics(3), START)
+    subscriber.next_request(START)
+    bad = topics(3)[1]
+    reject = Reject("doesn't exist", request_id=1, topics=(bad.name,))
+
+    assert subscriber.on_reject(reject) == [bad]
+    assert subscriber.refused == {bad: reject}
+    assert subscriber.on_ack(Ack(request_id=1)) == [topics(3)[0], topics(3)[2]]
+    assert subscriber.settled
+
+
+@pytest.mark.parametrize("has_id", [True, False])
+@pytest.mark.parametrize("bad_at", range(4))
+def test_halving_isolates_the_bad_topic(bad_at: int, has_id: bool) -> None:
+    """A refusal of a whole request ends with the one bad topic refused, the rest active."""
+    all_topics = topics(4)
+    bad = all_topics[bad_at]
+    subscriber = Subscriber(venue(), all_topics, START)
+    now = START
+    request_id = 0
+    while not subscriber.settled:
+        request = asked(subscriber.next_request(now))
+        request_id += 1
+        now += S
+        if bad.name in request:
+            subscriber.on_reject(Reject("no", request_id=request_id if has_id else None))
+        else:
+            subscriber.on_ack(Ack(request_id=request_id))
+
+    assert set(subscriber.refused) == {bad}
+    assert subscriber.active == set(all_topics) - {bad}
+    assert request_id == 5  # 4 topics, 2 halves, 2 quarters
+
+
+def test_reject_without_id_is_for_the_oldest() -> None:
+    """Venues answer in order: a refusal that says nothing is for the first one waiting."""
+    subscriber = Subscriber(venue(topics_per_request=1), topics(2), START)
+    subscriber.next_request(START)
+    subscriber.next_request(START + S)
+
+    assert subscriber.on_reject(Reject("no")) == topics(2)[:1]
+
+
+def test_overdue_is_asked_again_then_reported() -> None:
+    """Without an answer topics are asked for once more; after that they are given up."""
+    subscriber = Subscriber(venue(), topics(2), START)
+    subscriber.next_request(START)
+
+    assert subscriber.wait_ns(START + 4 * S) == 6 * S
+    assert subscriber.expire(START + 10 * S - 1) == Expired()
+    assert subscriber.expire(START + 10 * S) == Expired(retried=tuple(topics(2)))
+    assert asked(subscriber.next_request(START + 11 * S)) == names(topics(2))
+    assert subscriber.expire(START + 21 * S) == Expired(abandoned=tuple(topics(2)))
+    assert subscriber.unanswered == set(topics(2))
+    assert subscriber.settled
+
+
+def test_second_try_may_succeed() -> None:
+    """An answer to the second request counts as one to the first."""
+    subscriber = Subscriber(venue(), topics(2), START)
+    subscriber.next_request(START)
+    subscriber.expire(START + 10 * S)
+    subscriber.next_request(START + 10 * S)
+
+    assert subscriber.on_ack(Ack(request_id=1)) == []  # was given up
+    assert subscriber.on_ack(Ack(request_id=2)) == topics(2)
+    assert subscriber.settled
+
+
+def test_silence_after_a_refusal_is_no_try() -> None:
+    """A venue that stops at each bad topic gets the rest again until none is bad."""
+    all_topics = topics(4)
+    subscriber = Subscriber(venue(), all_topics, START)
+    now = START
+    for bad in all_topics[:3]:
+        subscriber.next_request(now)
+        subscriber.on_reject(Reject("no", topics=(bad.name,)))
+        now += 10 * S
+        assert subscriber.expire(now).abandoned == ()
+    subscriber.next_request(now)
+    subscriber.on_ack(Ack(topics=(all_topics[3].name,)))
+
+    assert subscriber.settled
+    assert set(subscriber.refused) == set(all_topics[:3])
+    assert subscriber.active == {all_topics[3]}
+
+
+def test_no_topics() -> None:
+    """Nothing to ask for is settled from the start."""
+    subscriber = Subscriber(venue(), [], START)
+
+    assert subscriber.settled
+    assert subscriber.wait_ns(START) is None
+    assert subscriber.next_request(START) is None
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_every_topic_comes_to_one_end(data: st.DataObject) -> None:
+    """Whatever a venue answers, or not, every topic ends once, in bounded time."""
+    all_topics = topics(data.draw(st.integers(0, 12)))
+    subscriber = Subscriber(venue(), all_topics, START)
+    now = START
+    sent = 0
+    while not subscriber.settled:
+        wait = subscriber.wait_ns(now)
+        assert wait is not None
+        now += wait
+        if subscriber.next_request(now) is not None:
+            sent += 1
+        subscriber.expire(now)
+        request_id = data.draw(st.none() | st.integers(1, max(1, sent)))
+        some = tuple(data.draw(st.lists(st.sampled_from(names(all_topics)), max_size=2)))
+        answer = data.draw(st.sampled_from(["silence", "ack", "reject"]))
+        if answer == "ack":
+            subscriber.on_ack(Ack(request_id, some))
+        elif answer == "reject":
+            subscriber.on_reject(Reject("no", "", request_id, some))
+        assert sent < 100
+
+    ends = [*subscriber.active, *subscriber.refused, *subscriber.unanswered]
+    assert sorted(names(ends)) == sorted(names(all_topics))
