@@ -69,9 +69,9 @@ class FeedSession:
         finally:
             driver.cancel()
             await asyncio.wait([driver])
-            if not driver.cancelled() and (error := driver.exception()) is not None:
-                if not isinstance(error, WebSocketClosed):
-                    raise error
+            error = None if driver.cancelled() else driver.exception()
+            if error is not None and not isinstance(error, WebSocketClosed):
+                raise error
 
     def _on_driver_done(self, driver: "asyncio.Task[None]") -> None:
         if not driver.cancelled() and driver.exception() is not None:

@@ -1,0 +1,50 @@
+"""`ingest demo`: see it work, without internet, config or Redis."""
+
+import asyncio
+import re
+import sys
+
+import click
+
+from ingest import logging
+from ingest.cli.console import stdout
+from ingest.cli.options import log_format_option
+from ingest.plan import LogFormat
+
+
+class _Duration(click.ParamType[float]):
+    name = "30s"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", str(value).strip())
+        if match is None or float(match[1]) == 0:
+            self.fail(f"{value!r} is not a duration; use 500ms, 30s, 2m or 1h", param, ctx)
+        return float(match[1]) * {"ms": 0.001, "m": 60.0, "h": 3600.0}.get(match[2] or "s", 1.0)
+
+
+@click.command()
+@click.option("--for", "seconds", type=_Duration(), help="How long; else until the recording ends.")
+@click.option(
+    "--speed", default="1", show_default=True, metavar="1|N|max", help="As recorded, or faster."
+)
+@log_format_option
+def demo(seconds: float | None, speed: str, log_format: LogFormat) -> None:
+    """Run the service on recorded exchange messages, with a live table of what flows.
+
+    Needs no internet, no config and no Redis. Ends by itself, after --for, or with
+    Ctrl-C, and prints what went in, what came out, and how fast. Exit status 1 if
+    anything is missing.
+    """
+    from ingest.demo.demo import run_demo
+    from ingest.demo.table import summary_text
+
+    # The table is what there is to see; the log speaks up when something is wrong.
+    logging.configure(log_format, "warning")
+    console = stdout()
+    summary = asyncio.run(
+        run_demo(seconds=seconds, speed=speed, log_format=log_format, console=console)
+    )
+    click.echo(summary_text(summary))
+    sys.exit(0 if summary.complete else 1)

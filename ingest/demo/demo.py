@@ -1,0 +1,149 @@
+"""The demo from start to summary: venue, Redis, service and reader, put together."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from ingest.config import Config, parse_config
+from ingest.cores import available_cores
+from ingest.demo.reader import StreamReader
+from ingest.demo.table import LiveTable, Summary, percentiles
+from ingest.demo.venue import DemoVenue, demo_venue
+from ingest.plan import LogFormat, Plan, make_plan
+from ingest.supervisor.service import redis_for
+from ingest.supervisor.supervisor import Supervisor
+
+_DATA_DIR = Path("data/demo")
+_CONFIG = Path(__file__).with_name("demo.yaml")
+_REFRESH_S = 0.25
+_QUIET_TERMINAL_S = 5.0  # how often a progress line is written where there is no terminal
+_CHROME_LINES = 6  # of the terminal's height that are not streams
+
+
+async def run_demo(
+    *, seconds: float | None, speed: str, log_format: LogFormat, console: Console
+) -> Summary:
+    """Run for *seconds*, or until the recording or the user's patience (Ctrl-C) ends.
+
+    Raises:
+        IngestError: a part did not start.
+    """
+    _clear(_DATA_DIR)
+    async with demo_venue(speed) as venue:
+        config = _config(venue)
+        async with redis_for(config) as url:
+            plan = make_plan(config, cores=available_cores(), redis_url=url, log_format=log_format)
+            reader = StreamReader(url, _keys(config, plan))
+            try:
+                return await _watch(venue, Supervisor(plan), reader, seconds, speed, console)
+            finally:
+                await reader.close()
+
+
+async def _watch(
+    venue: DemoVenue,
+    supervisor: Supervisor,
+    reader: StreamReader,
+    seconds: float | None,
+    speed: str,
+    console: Console,
+) -> Summary:
+    enough = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if enough.is_set():
+            supervisor.stop()  # the second one forces
+        enough.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    started = time.monotonic()
+    service = asyncio.create_task(supervisor.run())
+    following = asyncio.create_task(reader.follow())
+    showing = asyncio.create_task(_show(reader, console))
+    ending = asyncio.create_task(_end(venue, enough, seconds))
+    await asyncio.wait([service, ending], return_when=asyncio.FIRST_COMPLETED)
+    supervisor.stop()
+    status = await service
+    for task in (ending, following, showing):
+        task.cancel()
+    await asyncio.wait([ending, following, showing])
+    elapsed_s = time.monotonic() - started
+    await reader.rest(deadline_s=30)
+    statuses = supervisor.statuses.values()
+    return Summary(
+        seconds=elapsed_s,
+        speed=speed,
+        sent=(await venue.report()).deliveries,
+        received=sum(feed.counters.data for worker in statuses for feed in worker.feeds),
+        published=sum(worker.sink.acked_entries for worker in statuses),
+        read=reader.entries,
+        streams=sum(count.entries > 0 for count in reader.streams.values()),
+        worker_restarts=supervisor.restarts,
+        status=status,
+        data_dir=os.path.relpath(_DATA_DIR),
+        latency=percentiles(reader.latencies_s),
+    )
+
+
+async def _end(venue: DemoVenue, enough: asyncio.Event, seconds: float | None) -> None:
+    """Return when the demo should end."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while not enough.is_set():
+        if deadline is None and (await venue.report()).finished:
+            return
+        left_s = _REFRESH_S if deadline is None else min(_REFRESH_S, deadline - time.monotonic())
+        if left_s <= 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(enough.wait(), left_s)
+
+
+async def _show(reader: StreamReader, console: Console) -> None:
+    """A live table on a terminal; elsewhere a line now and then."""
+    table = LiveTable(reader, rows=max(5, console.height - _CHROME_LINES))
+    if not console.is_terminal:
+        while True:
+            await asyncio.sleep(_QUIET_TERMINAL_S)
+            console.print(table.totals(), highlight=False)
+    with Live(table.render(), console=console, auto_refresh=False) as live:
+        while True:
+            await asyncio.sleep(_REFRESH_S)
+            live.update(table.render(), refresh=True)
+
+
+def _config(venue: DemoVenue) -> Config:
+    environment = {
+        "DEMO_DATA_DIR": str(_DATA_DIR),
+        "DEMO_BINANCE_URL": venue.urls["binance"],
+        "DEMO_OKX_URL": venue.urls["okx"],
+    }
+    return parse_config(_CONFIG.read_text(), _CONFIG.name, environment)
+
+
+def _keys(config: Config, plan: Plan) -> list[str]:
+    """Every stream that the plan can write."""
+    keys = []
+    for worker in plan.workers:
+        for connection in worker.connections:
+            pairs = [(topic.channel, topic.instrument) for topic in connection.topics]
+            for channel, instrument in [*pairs, ("feed", connection.name)]:
+                keys.append(
+                    config.redis.key.format(
+                        venue=connection.venue, channel=channel, instrument=instrument
+                    )
+                )
+    return keys
+
+
+def _clear(data_dir: Path) -> None:
+    """Start from nothing: the last demo's streams would be counted as this one's."""
+    shutil.rmtree(data_dir, ignore_errors=True)
