@@ -27,12 +27,12 @@ from ingest.venues.base import (
 from ingest.venues.decoding import (
     NS_PER_MS,
     Milliseconds,
+    SequenceNumber,
     check_decimals,
     decoder,
     levels_decoder,
     mismatch,
 )
-from ingest.venues.decoding import Sequence as Seq
 
 # fmt: off
 _INTERVALS = [
@@ -63,7 +63,7 @@ class _Frame(Struct, gc=False):
 
 class _Trade(Struct, gc=False):
     s: str
-    t: Seq
+    t: SequenceNumber
     p: str
     q: str
     T: Milliseconds
@@ -72,7 +72,7 @@ class _Trade(Struct, gc=False):
 
 class _AggTrade(Struct, gc=False):
     s: str
-    a: Seq
+    a: SequenceNumber
     p: str
     q: str
     f: int
@@ -82,7 +82,7 @@ class _AggTrade(Struct, gc=False):
 
 
 class _BookTicker(Struct, gc=False):
-    u: Seq
+    u: SequenceNumber
     s: str
     b: str
     B: str
@@ -93,8 +93,8 @@ class _BookTicker(Struct, gc=False):
 class _Depth(Struct, gc=False):
     E: Milliseconds
     s: str
-    U: Seq
-    u: Seq
+    U: SequenceNumber
+    u: SequenceNumber
     b: Raw
     a: Raw
 
@@ -108,7 +108,7 @@ class _Bar(Struct, gc=False):
     c: str
     v: str
     q: str
-    n: Seq
+    n: SequenceNumber
     x: bool
 
 
@@ -131,7 +131,7 @@ class _Ticker(Struct, gc=False):
     B: str
     a: str
     A: str
-    n: Seq
+    n: SequenceNumber
 
 
 _decode_frame = decoder(_Frame, "binance frame")

@@ -28,7 +28,7 @@ Reason = Literal[
 
 # Both fit a signed 64-bit integer, the milliseconds after the step to
 # nanoseconds too: no reader of the streams meets an integer it cannot hold.
-Sequence = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+SequenceNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Milliseconds = Annotated[int, Meta(ge=0, le=9_223_372_036_853)]
 
 NS_PER_MS = 1_000_000

@@ -31,13 +31,13 @@ from ingest.venues.base import (
 from ingest.venues.decoding import (
     NS_PER_MS,
     Milliseconds,
+    SequenceNumber,
     check_decimals,
     decimal_or_none,
     decoder,
     levels_decoder,
     mismatch,
 )
-from ingest.venues.decoding import Sequence as Seq
 
 _SERVICE_UPGRADE = "64008"
 _BOOK_TYPES: Final[dict[str, Literal["snapshot", "delta"]]] = {
@@ -82,7 +82,7 @@ class _Book(Struct, gc=False):
     bids: Raw
     asks: Raw
     ts: Milliseconds
-    seqId: Seq | None = None
+    seqId: SequenceNumber | None = None
     prevSeqId: Annotated[int, Meta(ge=-1, le=2**63 - 1)] = -1
     checksum: Annotated[int, Meta(ge=-(2**31), le=2**32 - 1)] = 0
 

@@ -53,6 +53,14 @@ def test_chunks_by_count() -> None:
     assert subscriber.next_request(START + 3 * S) is None
 
 
+def test_topic_too_long_for_a_request() -> None:
+    """It goes out alone, for the venue to judge, and holds up no other."""
+    subscriber = Subscriber(venue(request_bytes=10), topics(2), START)
+
+    assert asked(subscriber.next_request(START)) == names(topics(2)[:1])
+    assert asked(subscriber.next_request(START + S)) == names(topics(2)[1:])
+
+
 def test_chunks_by_bytes() -> None:
     """No request is longer than the venue takes; what does not fit comes in the next."""
     all_topics = topics(9)
@@ -76,7 +84,7 @@ def test_pacing() -> None:
     assert subscriber.next_request(START + S // 2 - 1) is None
 
     subscriber.count_message(START + S // 4)  # a heartbeat
-    assert subscriber.next_request(START + S // 2) is None
+    assert subscriber.next_request(START + S - 1) is None
     assert subscriber.next_request(START + S) is not None
 
 
@@ -208,6 +216,18 @@ def test_silence_after_a_refusal_is_no_try() -> None:
     assert subscriber.settled
     assert set(subscriber.refused) == set(all_topics[:3])
     assert subscriber.active == {all_topics[3]}
+
+
+def test_refusal_in_the_second_try() -> None:
+    """A refusal shows that the venue listens: the rest is not given up yet."""
+    first, second = topics(2)
+    subscriber = Subscriber(venue(), [first, second], START)
+    subscriber.next_request(START)
+    subscriber.expire(START + 10 * S)
+    subscriber.next_request(START + 10 * S)
+    subscriber.on_reject(Reject("no", topics=(first.name,)))
+
+    assert subscriber.expire(START + 20 * S) == Expired(retried=(second,))
 
 
 def test_no_topics() -> None:
