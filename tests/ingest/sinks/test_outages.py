@@ -194,6 +194,24 @@ async def test_an_emptied_server_goes_on_with_higher_ids(server, kit, proxy) -> 
         assert [i for i, _ in server.entries("s")] == [b"4000000000000-1"]
 
 
+async def test_last_ids_are_asked_again_after_a_lost_connection(server, kit, proxy) -> None:
+    """The server that answers now may be further on than the one before."""
+    async with kit.running(proxy.url) as sink:
+        writer = sink.open_stream("s")
+        kit.fill(writer, [1])
+        assert await sink.flush(5) == 0
+        proxy.refuse(True)
+        proxy.cut()
+        with server.client() as client:
+            client.xadd("s", {"v": 2}, id="4000000000000-0")
+        proxy.refuse(False)
+        await kit.until(lambda: sink.counters.connects == 2)
+        kit.fill(writer, [3])
+        assert await sink.flush(5) == 0
+        assert server.values("s") == [1, 2, 3]
+        assert sink.counters.foreign_writer == 0
+
+
 async def test_an_idle_connection_that_is_lost_is_reopened(server, kit, proxy) -> None:
     """The loss is noticed at once, not with the next entry."""
     async with kit.running(proxy.url) as sink:
