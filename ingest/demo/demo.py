@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
 import time
@@ -42,19 +41,20 @@ async def run_demo(
             plan = make_plan(config, cores=available_cores(), redis_url=url, log_format=log_format)
             reader = StreamReader(url, _keys(config, plan))
             try:
-                return await _watch(venue, Supervisor(plan), reader, seconds, speed, console)
+                return await _watch(venue, plan, reader, seconds, speed, console)
             finally:
                 await reader.close()
 
 
 async def _watch(
     venue: DemoVenue,
-    supervisor: Supervisor,
+    plan: Plan,
     reader: StreamReader,
     seconds: float | None,
     speed: str,
     console: Console,
 ) -> Summary:
+    supervisor = Supervisor()
     enough = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -66,7 +66,7 @@ async def _watch(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     started = time.monotonic()
-    service = asyncio.create_task(supervisor.run())
+    service = asyncio.create_task(supervisor.run(plan))
     following = asyncio.create_task(reader.follow())
     showing = asyncio.create_task(_show(reader, console))
     ending = asyncio.create_task(_end(venue, enough, seconds))
@@ -89,7 +89,7 @@ async def _watch(
         streams=sum(count.entries > 0 for count in reader.streams.values()),
         worker_restarts=supervisor.restarts,
         status=status,
-        data_dir=os.path.relpath(_DATA_DIR),
+        data_dir=str(_DATA_DIR),
         latency=percentiles(reader.latencies_s),
     )
 

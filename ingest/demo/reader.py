@@ -51,12 +51,12 @@ class StreamReader:
         found = 0
         for key, entries in _pairs(reply):
             count = self.streams[key.decode()]
-            for entry_id, fields in entries:
+            for _, fields in entries:
                 found += 1
                 count.entries += 1
                 count.markers += fields.get(b"type") in (b"gap", b"reset", b"resume")
                 self.latencies_s.append((now_ns - int(fields[b"rx"])) / 1e9)
-            count.last_id, count.last = entry_id.decode(), fields
+            count.last_id, count.last = entries[-1][0].decode(), entries[-1][1]
         self.entries += found
         return found
 

@@ -80,7 +80,10 @@ class LiveTable:
         streams = len(self._reader.streams)
         total = sum(self._rates.values())
         seconds = time.monotonic() - self._started
-        text = f"{seconds:5.1f} s   {self._reader.entries:,} entries   {total:,.0f}/s   {streams} streams"
+        text = (
+            f"{seconds:5.1f} s   {self._reader.entries:,} entries   {total:,.0f}/s   "
+            f"{streams} streams"
+        )
         latency = percentiles(self._reader.latencies_s)
         if latency is not None:
             text += f"   socket to reader p50 {_ms(latency[0])}  p99 {_ms(latency[1])}"
@@ -93,7 +96,8 @@ def summary_text(summary: Summary) -> str:
         f"ingest demo: {summary.seconds:.1f} s of recorded traffic at speed {summary.speed}",
         f"  messages in    {summary.sent:>9,}  data messages sent by the venue",
         f"                 {summary.received:>9,}  received and decoded",
-        f"  entries out    {summary.published:>9,}  acknowledged by Redis, in {summary.streams} streams",
+        f"  entries out    {summary.published:>9,}  acknowledged by Redis, "
+        f"in {summary.streams} streams",
         f"                 {summary.read:>9,}  read back by a consumer",
     ]
     if summary.latency is not None:

@@ -150,6 +150,9 @@ class FeedConnection:
 
     async def _serve(self, ws: AsyncWebSocket) -> None:
         self._ws = ws
+        if self._stopping.is_set():  # it had just opened when `stop` looked for it
+            await ws.close(WsCloseCode.GOING_AWAY, timeout=1.0)
+            return
         self.counters.connects += 1
         self._state = "subscribing"
         self._log.info("feed: connected", url=self._plan.url, topics=len(self._plan.topics))

@@ -25,6 +25,7 @@ from ingest.sinks.reactions import Reaction
 from ingest.sinks.settings import SinkSettings
 
 _DEFAULTS = SinkSettings()
+_CANCEL_AGAIN_S = 0.1
 
 _log = structlog.get_logger(__name__)
 
@@ -131,8 +132,11 @@ class RedisStreamsSink:
             return self.counters.pending_entries
         with contextlib.suppress(SinkError):  # logged when it happened
             await self.flush(timeout_s)
-        task.cancel()
-        await asyncio.wait([task])
+        # Asked until it is heard: a cancellation that arrives while redis-py connects
+        # can get lost in there.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
         left = self.counters.pending_entries
         if left:
             _log.error("sink: closed with entries not published", entries=left)

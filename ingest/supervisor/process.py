@@ -26,6 +26,7 @@ class WorkerProcess:
     ) -> None:
         self._process = process
         self._on_status = on_status
+        self.reported = False  # it has told something, so its start is over
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -76,6 +77,7 @@ class WorkerProcess:
                 # A report cut off by a crash.
                 _log.warning("supervisor: unreadable report", pid=self.pid, error=str(exc))
                 continue
+            self.reported = True
             self._on_status(status)
 
 

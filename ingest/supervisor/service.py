@@ -34,18 +34,19 @@ async def run_service(
     Raises:
         EmbeddedServerError: there is no `redis.url`, and our own server does not start.
     """
+    supervisor = Supervisor(on_status=on_status)
+    # Before anything is started: a signal that comes early is not lost.
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, supervisor, number)
     async with redis_for(config) as redis_url:
         plan = make_plan(
             config, cores=available_cores(), redis_url=redis_url, log_format=log_format
         )
         for note in plan.notes:
             _log.warning(f"plan: {note}")
-        supervisor = Supervisor(plan, on_status=on_status)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _on_signal, supervisor, number)
         _log.info("service: started", workers=len(plan.workers))
-        status = await supervisor.run()
+        status = await supervisor.run(plan)
         _log.info("service: stopped", status=status)
         return status
 

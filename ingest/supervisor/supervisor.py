@@ -31,26 +31,35 @@ class Supervisor:
     report, also after it ended.
     """
 
-    def __init__(
-        self, plan: Plan, *, on_status: Callable[[WorkerStatus], None] | None = None
-    ) -> None:
-        self._plan = plan
+    def __init__(self, *, on_status: Callable[[WorkerStatus], None] | None = None) -> None:
         self._on_status = on_status
         self.statuses: dict[int, WorkerStatus] = {}
         self.restarts = 0
         self._heard: dict[int, float] = {}  # monotonic seconds, by worker
         self._processes: dict[int, WorkerProcess] = {}
         self._stopping = asyncio.Event()
-        self._grace_s = max(worker.shutdown.grace_s for worker in plan.workers)
         self._forced = False
         self._unclean = False
 
-    async def run(self) -> int:
+    async def run(self, plan: Plan) -> int:
         """Run until stopped; return 0 if every worker ended gracefully and in time, else 1."""
-        async with asyncio.TaskGroup() as group:
-            for worker in self._plan.workers:
-                group.create_task(self._keep_running(worker))
-            group.create_task(self._enforce_grace())
+        sharers = _sharers(plan)
+        grace_s = max(worker.shutdown.grace_s for worker in plan.workers)
+        lives = {
+            asyncio.create_task(self._keep_running(worker, sharers)) for worker in plan.workers
+        }
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({stopping, *lives}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():  # a life ends before only by a fault of ours
+            self.stop()
+        _, late = await asyncio.wait(lives, timeout=grace_s)
+        if late:
+            self._forced = True
+            _log.error("supervisor: workers did not stop in time, killing them", workers=len(late))
+            self._signal_all(signal.SIGKILL)
+            await asyncio.wait(late)
+        for life in lives:
+            life.result()
         return 1 if self._forced or self._unclean else 0
 
     def stop(self) -> None:
@@ -72,7 +81,7 @@ class Supervisor:
         for process in self._processes.values():
             process.signal(number)
 
-    async def _keep_running(self, worker: WorkerPlan) -> None:
+    async def _keep_running(self, worker: WorkerPlan, sharers: dict[str, int]) -> None:
         """One worker's life, across its processes."""
         backoff = Backoff(
             base_s=_RESTART_BASE_S,
@@ -83,7 +92,8 @@ class Supervisor:
         restarts = 0
         while not self._stopping.is_set():
             started = time.monotonic()
-            status = await self._run_once(worker, restarts)
+            start = WorkerStart(plan=worker, restarts=restarts, sharers=sharers)
+            status = await self._run_once(start)
             if self._stopping.is_set():
                 self._unclean |= status != 0
                 break
@@ -102,17 +112,18 @@ class Supervisor:
             except TimeoutError:
                 continue
 
-    async def _run_once(self, worker: WorkerPlan, restarts: int) -> int:
-        start = WorkerStart(plan=worker, restarts=restarts, sharers=self._sharers())
+    async def _run_once(self, start: WorkerStart) -> int:
         process = await WorkerProcess.start(start, self._on_report)
-        number = worker.worker
+        number = start.plan.worker
         self._processes[number] = process
         self._heard[number] = time.monotonic()
         if self._stopping.is_set():  # while it was being started
-            process.signal(signal.SIGTERM)
+            process.signal(signal.SIGKILL if self._forced else signal.SIGTERM)
         watchdog = asyncio.create_task(self._watch(number, process))
         try:
-            return await process.wait()
+            status = await process.wait()
+            # One that was still starting had nothing to end gracefully.
+            return 0 if status == -signal.SIGTERM and not process.reported else status
         finally:
             watchdog.cancel()
             del self._processes[number]
@@ -129,29 +140,17 @@ class Supervisor:
                 return
             await asyncio.sleep(_HUNG_AFTER_S - silent_s)
 
-    async def _enforce_grace(self) -> None:
-        await self._stopping.wait()
-        ends = time.monotonic() + self._grace_s
-        while self._processes and time.monotonic() < ends:
-            await asyncio.sleep(0.02)
-        if self._processes:
-            self._forced = True
-            _log.error(
-                "supervisor: workers did not stop in time, killing them",
-                workers=len(self._processes),
-            )
-            self._signal_all(signal.SIGKILL)
-
     def _on_report(self, status: WorkerStatus) -> None:
         self._heard[status.worker] = time.monotonic()
         self.statuses[status.worker] = status
         if self._on_status is not None:
             self._on_status(status)
 
-    def _sharers(self) -> dict[str, int]:
-        """Count the workers of each venue: they share its limits on connection attempts."""
-        sharers: dict[str, int] = {}
-        for worker in self._plan.workers:
-            for venue in {connection.venue for connection in worker.connections}:
-                sharers[venue] = sharers.get(venue, 0) + 1
-        return sharers
+
+def _sharers(plan: Plan) -> dict[str, int]:
+    """Count the workers of each venue: they share its limits on connection attempts."""
+    sharers: dict[str, int] = {}
+    for worker in plan.workers:
+        for venue in {connection.venue for connection in worker.connections}:
+            sharers[venue] = sharers.get(venue, 0) + 1
+    return sharers
