@@ -92,7 +92,7 @@ class Player:
     def write(self, client: Client) -> None:
         """Write what was put for a client, and cut it off if it does not read."""
         client.write()
-        if client.unwritten_bytes > self._max_backlog_bytes:
+        if client.open and client.unwritten_bytes > self._max_backlog_bytes:
             self.cut_off.add(client.number)
             self.leave(client)
             client.peer.transport.abort()

@@ -34,7 +34,13 @@ def test_snapshot_of_an_unknown_symbol() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"hello", b"123 {}", b"1723161253937085768 []", b"1723161253937085768 {", b'1723161253937085768 {"e":1}'],
+    [
+        b"hello",
+        b"123 {}",
+        b"1723161253937085768 []",
+        b"1723161253937085768 {",
+        b'1723161253937085768 {"e":1}',
+    ],
 )
 def test_a_malformed_line_is_refused(line: bytes) -> None:
     """Anything else raises."""

@@ -42,7 +42,13 @@ def test_newer_version_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"{", b"[]", b'{"ns":1}', b'{"ns":1,"kind":"message"}', b'{"ns":1,"kind":"message","base64":"?"}'],
+    [
+        b"{",
+        b"[]",
+        b'{"ns":1}',
+        b'{"ns":1,"kind":"message"}',
+        b'{"ns":1,"kind":"message","base64":"?"}',
+    ],
 )
 def test_a_malformed_line_is_refused(line: bytes) -> None:
     """Anything else raises ValueError."""

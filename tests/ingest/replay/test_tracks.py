@@ -26,7 +26,9 @@ def test_one_file() -> None:
 
 def test_a_gap_between_files_takes_no_time() -> None:
     """The second recording's clock starts where the first one's ended."""
-    tracks, stretches = arrange([file((1_000_000, "a"), (1_000_007, "a")), file((1, "a"), (4, "a"))])
+    tracks, stretches = arrange(
+        [file((1_000_000, "a"), (1_000_007, "a")), file((1, "a"), (4, "a"))]
+    )
 
     assert stretches == [Stretch(1, 4), Stretch(1_000_000, 1_000_007)]
     assert tracks["a"].axis_ns == [0, 3, 3, 10]
