@@ -140,7 +140,11 @@ class ReplayServer:
         self._playing.cancel()
         await asyncio.wait({self._playing})
         self._server.close()
-        await self._server.wait_closed()
+        try:
+            await self._server.wait_closed()
+        except asyncio.CancelledError:
+            self.drop_connections()  # their tasks would go on waiting for the peers
+            raise
         if not self._playing.cancelled():
             self._playing.result()  # it has failed; say how
 
