@@ -118,6 +118,7 @@ class Player:
 
     def _send_slice(self) -> bool:
         """Send what is due, up to a slice; False if nothing was."""
+        # Nothing follows a CLOSE, sent or received, and nothing is counted as sent then.
         for client in [client for client in self._clients if not client.open]:
             self.leave(client)
         now_ns = self._clock()

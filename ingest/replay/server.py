@@ -291,8 +291,6 @@ class ReplayServer:
             self._ledger.note(
                 client, frame.opcode.name.lower(), payload=bytes(frame.data).hex().encode()
             )
-        elif frame.opcode is Opcode.CLOSE:
-            self._player.leave(client)
 
     def _note_sent(self, client: Client, channel: Channel, payload: bytes) -> None:
         self._ledger.note(client, "sent", topic=channel.topic, payload=payload)
