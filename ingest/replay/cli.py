@@ -114,6 +114,8 @@ def replay(
                 journal=record,
             )
             uvloop.run(_run(server, library, "" if cert is None else str(cert)))
+        except asyncio.CancelledError as exc:
+            raise click.ClickException("stopped by a second signal; no summary") from exc
         except ReplayError as exc:
             raise click.ClickException(str(exc)) from exc
 
@@ -133,8 +135,16 @@ def _describe(library: Library) -> None:
 async def _run(server: ReplayServer, library: Library, ca: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    assert main is not None
+
+    def on_signal() -> None:
+        if stop.is_set():
+            main.cancel()  # clients that do not answer our CLOSE are waited for no longer
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, on_signal)
     async with server:
         started = Started(
             listen=server.listen,

@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from ingest.replay.tracks import Track
 
-# A recording of a single moment must not loop in no time at all.
-_SHORTEST_LOOP_NS = 1_000_000_000
+# Recorded time between two rounds of a loop: the next must not begin while messages of
+# the last are due, and a recording of a single moment must not loop in no time at all.
+_LOOP_PAUSE_NS = 1_000_000_000
 
 
 class Cursor(Struct, eq=False):
@@ -100,9 +101,8 @@ class Playback(Generic[C]):
                 self.unfinished -= 1
                 return
             cursor.index = 0
-            length_ns = max(cursor.track.length_ns, _SHORTEST_LOOP_NS)
             assert cursor.origin_ns is not None
-            cursor.origin_ns += self._scaled(length_ns)
+            cursor.origin_ns += self._scaled(cursor.track.length_ns + _LOOP_PAUSE_NS)
         self._push(cursor)
 
     def hold(self, cursor: C) -> None:

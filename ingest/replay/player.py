@@ -92,7 +92,7 @@ class Player:
     def write(self, client: Client) -> None:
         """Write what was put for a client, and cut it off if it does not read."""
         client.write()
-        if client.unwritten_bytes > self._max_backlog_bytes:
+        if client.open and client.unwritten_bytes > self._max_backlog_bytes:
             self.cut_off.add(client.number)
             self.leave(client)
             client.peer.transport.abort()
@@ -118,6 +118,7 @@ class Player:
 
     def _send_slice(self) -> bool:
         """Send what is due, up to a slice; False if nothing was."""
+        # Nothing follows a CLOSE, sent or received, and nothing is counted as sent then.
         for client in [client for client in self._clients if not client.open]:
             self.leave(client)
         now_ns = self._clock()

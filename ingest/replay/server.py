@@ -20,11 +20,10 @@ What a client may rely on (docs/replay.md explains it to users):
 """
 
 import asyncio
+import socket
 import ssl
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -40,17 +39,19 @@ from ingest.replay import rest
 from ingest.replay.client import Channel, Client, Peer
 from ingest.replay.dialects.base import Action, Reply, Session, SetForm, Subscribe, Unsubscribe
 from ingest.replay.errors import ReplayError
-from ingest.replay.journal import Journal, JournalLine
+from ingest.replay.journal import Journal
+from ingest.replay.ledger import Ledger
 from ingest.replay.library import Library
 from ingest.replay.player import Player
-from ingest.replay.report import Report, TopicReport
+from ingest.replay.report import Report
 from ingest.replay.routes import rest_base, route, ws_path
 
 STATUS_PATH = "/_replay/status"
 
-# Unpaced, this much per client may be waiting to be written before its topics wait.
+# Unpaced, this much per client may be waiting in the process before its topics wait, and
+# about as much in the kernel: by itself that grows to megabytes, which would count as sent.
 _WRITE_LIMIT_BYTES = 256 * 1024
-_ABNORMAL = 1006
+_SOCKET_BUFFER_BYTES = 256 * 1024
 
 
 class ReplayServer:
@@ -82,7 +83,7 @@ class ReplayServer:
         self._tls = tls
         self._ping_interval_s = ping_interval_s
         self._ping_timeout_s = ping_timeout_s
-        self._journal = journal
+        self._ledger = Ledger(journal)
         self._player = Player(
             speed=speed,
             loop=loop,
@@ -96,11 +97,6 @@ class ReplayServer:
             for name, venue in library.venues.items()
         }
         self._clients: set[Client] = set()
-        self._connections = 0
-        self._closes: Counter[int] = Counter()
-        self._closed_by_server = 0
-        self._rest_answers = 0
-        self._rest_missing = 0
         self._server: Server | None = None
         self._playing: asyncio.Task[None] | None = None
         # Set to an HTTP status, e.g. 503, to turn new WebSocket connections away with it.
@@ -142,10 +138,15 @@ class ReplayServer:
         assert self._playing is not None
         # First, so that no data follows our CLOSE.
         self._playing.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._playing
+        await asyncio.wait({self._playing})
         self._server.close()
-        await self._server.wait_closed()
+        try:
+            await self._server.wait_closed()
+        except asyncio.CancelledError:
+            self.drop_connections()  # their tasks would go on waiting for the peers
+            raise
+        if not self._playing.cancelled():
+            self._playing.result()  # it has failed; say how
 
     @property
     def listen(self) -> str:
@@ -183,33 +184,8 @@ class ReplayServer:
 
     def report(self, *, all_topics: bool = True) -> Report:
         """Say what was sent and seen so far; without *all_topics*, of those started only."""
-        topics = {
-            name: {
-                topic: TopicReport(
-                    sent=channel.sent,
-                    deliveries=channel.deliveries,
-                    missed=channel.missed,
-                    remaining=channel.remaining,
-                    subscribers=len(channel.listeners),
-                )
-                for topic, channel in channels.items()
-                if all_topics or channel.started
-            }
-            for name, channels in self._channels.items()
-        }
-        every = [topic for venue in topics.values() for topic in venue.values()]
-        return Report(
-            finished=self._player.finished,
-            topics=topics,
-            sent=sum(topic.sent for topic in every),
-            deliveries=sum(topic.deliveries for topic in every),
-            connections=self._connections,
-            open=len(self._clients),
-            closes={str(code): count for code, count in sorted(self._closes.items())},
-            closed_by_server=self._closed_by_server,
-            too_slow=len(self._player.cut_off),
-            rest_answers=self._rest_answers,
-            rest_missing=self._rest_missing,
+        return self._ledger.report(
+            self._channels, finished=self._player.finished, all_topics=all_topics
         )
 
     @property
@@ -221,8 +197,7 @@ class ReplayServer:
         """Answer plain GETs; None lets the WebSocket handshake go on."""
         parts = urlsplit(request.path)
         if parts.path == STATUS_PATH:
-            if self._journal is not None:
-                self._journal.flush()
+            self._ledger.flush()
             return rest.response(HTTPStatus.OK, msgspec.json.encode(self.report()))
         target = route(parts.path, self._dialects)
         if request.headers.get("Upgrade", "").lower() == "websocket" and target is not None:
@@ -234,10 +209,7 @@ class ReplayServer:
             name, path = target
             venue = self._library.venues[name]
             status, body = rest.find_answer(venue, self._channels[name], path, parts.query)
-        if status is HTTPStatus.OK:
-            self._rest_answers += 1
-        else:
-            self._rest_missing += 1
+        self._ledger.answered(status)
         return rest.response(status, body)
 
     async def _serve_client(self, peer: ServerConnection) -> None:
@@ -247,9 +219,11 @@ class ReplayServer:
         target = route(parts.path, self._dialects)
         assert target is not None  # `_process_request` answers the others
         name, path = target
-        self._connections += 1
-        client = Client(self._connections, peer, name, self._library.venues[name])
-        self._note(client, "open", path=peer.request.path)
+        peer.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER_BYTES
+        )
+        client = Client(self._ledger.next_number(), peer, name, self._library.venues[name])
+        self._ledger.opened(client, peer.request.path)
         peer.on_frame = lambda frame: self._see_frame(client, frame)
         peer.on_writable = lambda: self._player.writable(client)
         self._clients.add(client)
@@ -258,7 +232,7 @@ class ReplayServer:
             self._act(client, client.venue.dialect.opened(path, parts.query))
             while True:
                 payload = await peer.recv(decode=False)
-                self._note(client, "request", payload=payload)
+                self._ledger.note(client, "request", payload=payload)
                 session = Session(
                     connection_id=f"{client.number:08x}",
                     form=client.form,
@@ -271,14 +245,16 @@ class ReplayServer:
         finally:
             self._player.leave(client)
             self._clients.discard(client)
-            self._count_close(client)
+            self._ledger.closed(client, too_slow=client.number in self._player.cut_off)
 
     def _act(self, client: Client, actions: Sequence[Action]) -> None:
+        if not client.open:
+            return  # a request from before the client's CLOSE, which has been seen already
         for action in actions:
             match action:
                 case Reply(payload):
                     client.put_text(payload)
-                    self._note(client, "reply", payload=payload)
+                    self._ledger.note(client, "reply", payload=payload)
                 case SetForm(form):
                     client.form = form
                 case Subscribe(topics):
@@ -286,7 +262,7 @@ class ReplayServer:
                 case Unsubscribe(topics):
                     self._player.unlisten(client, topics)
                     for topic in topics:
-                        self._note(client, "unsubscribe", topic=topic)
+                        self._ledger.note(client, "unsubscribe", topic=topic)
         # Data leaves from the player's loop only, so answers precede what they announce.
         self._player.write(client)
 
@@ -295,7 +271,7 @@ class ReplayServer:
         for topic in topics:
             channel = self._channel(client.name, topic)
             client.channels[topic] = channel
-            self._note(client, "subscribe", topic=topic)
+            self._ledger.note(client, "subscribe", topic=topic)
             if channel is not None:
                 channels.append(channel)
         self._player.listen(client, channels)
@@ -312,44 +288,12 @@ class ReplayServer:
 
     def _see_frame(self, client: Client, frame: Frame) -> None:
         if frame.opcode is Opcode.PING or frame.opcode is Opcode.PONG:
-            self._note(client, frame.opcode.name.lower(), payload=bytes(frame.data).hex().encode())
-        elif frame.opcode is Opcode.CLOSE:
-            self._player.leave(client)
-
-    def _count_close(self, client: Client) -> None:
-        protocol = client.peer.protocol
-        received = protocol.close_rcvd
-        # We closed first, or cut the connection ourselves for reading too slowly.
-        ours = client.number in self._player.cut_off or (
-            protocol.close_sent is not None and not protocol.close_rcvd_then_sent
-        )
-        if ours:
-            self._closed_by_server += 1
-            self._note(client, "close")
-        else:
-            code = _ABNORMAL if received is None else received.code
-            self._closes[code] += 1
-            self._note(client, "close", code=code)
+            self._ledger.note(
+                client, frame.opcode.name.lower(), payload=bytes(frame.data).hex().encode()
+            )
 
     def _note_sent(self, client: Client, channel: Channel, payload: bytes) -> None:
-        self._note(client, "sent", topic=channel.topic, payload=payload)
-
-    def _note(
-        self,
-        client: Client,
-        event: str,
-        *,
-        topic: str = "",
-        payload: bytes | None = None,
-        path: str = "",
-        code: int | None = None,
-    ) -> None:
-        if self._journal is None:
-            return
-        text = None if payload is None else payload.decode(errors="replace")
-        self._journal.write(
-            JournalLine(time.time_ns(), client.number, event, client.name, topic, text, path, code)
-        )
+        self._ledger.note(client, "sent", topic=channel.topic, payload=payload)
 
 
 def _no_such_venue(path: str, served: Sequence[str]) -> bytes:

@@ -47,7 +47,7 @@ def _opened(path: str, query: str) -> Sequence[Action]:
         listed = names[0] if names else ""
     else:
         form = RAW
-        listed = unquote(path.removeprefix("/ws"))
+        listed = unquote(path.removeprefix("/ws/")) if path.startswith("/ws/") else ""
     topics = tuple(name for name in listed.split("/") if name)
     return [SetForm(form), Subscribe(topics)] if topics else [SetForm(form)]
 

@@ -1,5 +1,8 @@
 """Our own recording format."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,3 +57,15 @@ def test_a_malformed_line_is_refused(line: bytes) -> None:
     """Anything else raises ValueError."""
     with pytest.raises(ValueError):
         native.parse_line(line, "f")
+
+
+def test_the_documented_example() -> None:
+    """The example in docs/recordings.md is a recording, with every kind of record."""
+    text = (Path(__file__).parents[3] / "docs" / "recordings.md").read_text()
+    found = re.search(r"```json\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    header, *lines = found[1].encode().splitlines()
+    records = [native.parse_line(line, "") for line in lines]
+
+    assert native.recognise(header)
+    assert [type(record) for record in records] == [WsOpened, WsSent, WsMessage, RestAnswer]

@@ -119,13 +119,14 @@ def test_hold_and_release() -> None:
 
 
 def test_loop() -> None:
-    """With loop a topic starts over after the length of its recording."""
+    """With loop a topic starts over, a recorded second after the end of its recording."""
     made = cursors((0, "a"), (S, "b"), (2 * S, "a"))
     playback: Playback[Cursor] = Playback(speed=2, loop=True)
     playback.start(made.values(), 0)
 
-    assert take(playback, S) == [b"0", b"1", b"2", b"0"]
-    assert take(playback, S + S // 2) == [b"1"]
+    assert take(playback, S) == [b"0", b"1", b"2"]
+    assert take(playback, S + S // 2) == [b"0"]
+    assert take(playback, 2 * S) == [b"1"]
 
 
 def test_loop_of_a_single_moment() -> None:

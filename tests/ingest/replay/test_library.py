@@ -1,0 +1,71 @@
+"""Which venue a file is of, and what is in it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ingest.recordings.bundled import bundled_recordings
+from ingest.recordings.errors import RecordingError
+from ingest.replay.library import load
+
+HBT = b'1723161253937085768 {"stream":"btcusdt@trade","data":{}}\n'
+KRAKEN = b"wss://ws.kraken.com <-> 1617666423.5\n1617666424.5: {}\n"
+
+
+def test_everything_bundled() -> None:
+    """All bundled data messages are found under their venues; the acks are left out."""
+    venues = load([str(bundled_recordings())]).venues
+
+    assert {name: venue.messages for name, venue in venues.items()} == {
+        "binance": 4716 + 1228 + 1003 + 14999,
+        "okx": 1616 - 30 + 3777 - 60,
+    }
+    assert venues["okx"].not_data == 90
+    assert len(venues["binance"].answers["depth?symbol=BTCUSDT"]) == 2
+
+
+def test_one_file_by_its_urls(tmp_path: Path) -> None:
+    """A recording that has URLs is recognised wherever it lies."""
+    source = bundled_recordings() / "okx/cf-20220227/OKX.ws.1.0.gz"
+    shutil.copy(source, tmp_path / "x")
+
+    assert list(load([str(tmp_path / "x")]).venues) == ["okx"]
+
+
+def test_by_the_directory(tmp_path: Path) -> None:
+    """Without URLs the directory, or the one above, tells."""
+    (tmp_path / "binance" / "session").mkdir(parents=True)
+    (tmp_path / "binance" / "session" / "x").write_bytes(HBT)
+
+    assert list(load([str(tmp_path)]).venues) == ["binance"]
+
+
+def test_named_venue(tmp_path: Path) -> None:
+    """`VENUE=PATH` says it where nothing else does; without it the error tells to."""
+    (tmp_path / "x").write_bytes(HBT)
+
+    with pytest.raises(RecordingError, match=r"write VENUE=.*binance, okx"):
+        load([str(tmp_path / "x")])
+    assert load([f"binance={tmp_path / 'x'}"]).venues["binance"].messages == 1
+
+
+def test_other_venues_in_a_directory_are_passed_over_aloud(tmp_path: Path) -> None:
+    """What cannot be replayed is counted by folder, not silently dropped."""
+    (tmp_path / "kraken").mkdir()
+    (tmp_path / "kraken" / "k").write_bytes(KRAKEN)
+    (tmp_path / "binance").mkdir()
+    (tmp_path / "binance" / "b").write_bytes(HBT)
+
+    library = load([str(tmp_path)])
+
+    assert list(library.venues) == ["binance"]
+    assert library.passed_over == {str(tmp_path / "kraken"): 1}
+
+
+def test_nothing_to_replay(tmp_path: Path) -> None:
+    """A server without anything to serve is a mistake."""
+    (tmp_path / "empty").write_bytes(b"")
+
+    with pytest.raises(RecordingError, match="nothing to replay"):
+        load([str(tmp_path)])
