@@ -511,7 +511,8 @@ class AsyncWebSocket:
         self, future: "asyncio.Future[None]", timeout: float | None, why: str
     ) -> None:
         try:
-            await asyncio.wait_for(future, timeout)
+            async with asyncio.timeout(timeout):
+                await future
         except TimeoutError as exc:
             raise WebSocketTimeout(f"{why} after {timeout:g} s") from exc
 

@@ -15,6 +15,7 @@ from ingest.cores import available_cores
 from ingest.demo.reader import StreamReader
 from ingest.demo.table import LiveTable, Summary, percentiles
 from ingest.demo.venue import DemoVenue, demo_venue
+from ingest.feed.status import FeedStatus
 from ingest.plan import LogFormat, Plan, make_plan
 from ingest.supervisor.service import redis_for
 from ingest.supervisor.supervisor import Supervisor
@@ -69,7 +70,7 @@ async def _watch(
     service = asyncio.create_task(supervisor.run(plan))
     following = asyncio.create_task(reader.follow())
     showing = asyncio.create_task(_show(reader, console))
-    ending = asyncio.create_task(_end(venue, enough, seconds))
+    ending = asyncio.create_task(_end(venue, supervisor, plan, enough, seconds))
     await asyncio.wait([service, ending], return_when=asyncio.FIRST_COMPLETED)
     supervisor.stop()
     status = await service
@@ -78,13 +79,12 @@ async def _watch(
     await asyncio.wait([ending, following, showing])
     elapsed_s = time.monotonic() - started
     await reader.rest(deadline_s=30)
-    statuses = supervisor.statuses.values()
     return Summary(
         seconds=elapsed_s,
         speed=speed,
         sent=(await venue.report()).deliveries,
-        received=sum(feed.counters.data for worker in statuses for feed in worker.feeds),
-        published=sum(worker.sink.acked_entries for worker in statuses),
+        received=sum(feed.counters.data for feed in _feeds(supervisor)),
+        published=sum(worker.sink.acked_entries for worker in supervisor.statuses.values()),
         read=reader.entries,
         streams=sum(count.entries > 0 for count in reader.streams.values()),
         worker_restarts=supervisor.restarts,
@@ -94,17 +94,30 @@ async def _watch(
     )
 
 
-async def _end(venue: DemoVenue, enough: asyncio.Event, seconds: float | None) -> None:
+async def _end(
+    venue: DemoVenue,
+    supervisor: Supervisor,
+    plan: Plan,
+    enough: asyncio.Event,
+    seconds: float | None,
+) -> None:
     """Return when the demo should end."""
+    feeds = sum(len(worker.connections) for worker in plan.workers)
     deadline = None if seconds is None else time.monotonic() + seconds
     while not enough.is_set():
-        if deadline is None and (await venue.report()).finished:
+        live = sum(feed.state == "live" for feed in _feeds(supervisor))
+        if deadline is None and live == feeds and (await venue.report()).finished:
             return
         left_s = _REFRESH_S if deadline is None else min(_REFRESH_S, deadline - time.monotonic())
         if left_s <= 0:
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(enough.wait(), left_s)
+            async with asyncio.timeout(left_s):
+                await enough.wait()
+
+
+def _feeds(supervisor: Supervisor) -> list[FeedStatus]:
+    return [feed for worker in supervisor.statuses.values() for feed in worker.feeds]
 
 
 async def _show(reader: StreamReader, console: Console) -> None:

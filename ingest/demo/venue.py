@@ -54,7 +54,8 @@ async def demo_venue(speed: str) -> AsyncIterator[DemoVenue]:
     errors = asyncio.create_task(process.stderr.read())
     try:
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), _START_S)
+            async with asyncio.timeout(_START_S):
+                line = await process.stdout.readline()
         except TimeoutError:
             raise DemoError(f"the replay did not start within {_START_S:g} s") from None
         if not line:
@@ -64,7 +65,8 @@ async def demo_venue(speed: str) -> AsyncIterator[DemoVenue]:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), _STOP_S)
+            async with asyncio.timeout(_STOP_S):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -210,7 +210,8 @@ class FeedConnection:
         if seconds <= 0:
             return
         try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
         except TimeoutError:
             return
 

@@ -152,7 +152,8 @@ class FeedSession:
                 wait_s = min(wait_s or wait_ns / 1e9, wait_ns / 1e9)
             self._stir.clear()
             try:
-                await asyncio.wait_for(self._stir.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._stir.wait()
             except TimeoutError:
                 continue
 

@@ -108,7 +108,8 @@ class Supervisor:
                 retry_in_s=round(delay_s, 3),
             )
             try:
-                await asyncio.wait_for(self._stopping.wait(), delay_s)
+                async with asyncio.timeout(delay_s):
+                    await self._stopping.wait()
             except TimeoutError:
                 continue
 
