@@ -118,3 +118,12 @@ class _StderrLogger:
             return
 
     debug = info = warning = warn = error = critical = exception = fatal = log = msg
+
+
+def worth_a_line(attempt: int) -> bool:
+    """Tell whether the log should mention this attempt (1, 2, 4, 8, …).
+
+    The first is news; after that a line each time the number doubles shows that
+    it goes on without filling the log.
+    """
+    return attempt & (attempt - 1) == 0

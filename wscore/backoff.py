@@ -1,5 +1,7 @@
 """How long to wait before the next connection attempt. Pure: times come from the caller."""
 
+import math
+import random
 from collections.abc import Callable
 
 
@@ -14,9 +16,18 @@ class Backoff:
     """
 
     def __init__(
-        self, *, base_s: float, cap_s: float, healthy_after_s: float, random: Callable[[], float]
+        self,
+        *,
+        base_s: float,
+        cap_s: float,
+        healthy_after_s: float = math.inf,
+        random: Callable[[], float] = random.random,
     ) -> None:
-        """*random* returns numbers in [0, 1)."""
+        """*random* returns numbers in [0, 1).
+
+        *healthy_after_s*: a session that lasted so long resets the delay; infinite,
+        only `reset` does.
+        """
         self._base_s = base_s
         self._cap_s = cap_s
         self._healthy_after_s = healthy_after_s
@@ -27,6 +38,10 @@ class Backoff:
     def failures(self) -> int:
         """Attempts and sessions in a row that ended before they were healthy."""
         return self._failures
+
+    def reset(self) -> None:
+        """Start over: the other side has done real work again."""
+        self._failures = 0
 
     def ceiling_s(self) -> float:
         """Return the longest delay that `next_delay_s` may draw now."""

@@ -1,7 +1,6 @@
 """One connection of a feed, for as long as the worker lives: connect, read, reconnect."""
 
 import asyncio
-import random
 import time
 from datetime import UTC, datetime
 
@@ -59,7 +58,6 @@ class FeedConnection:
             base_s=reconnect.base_s,
             cap_s=reconnect.cap_s,
             healthy_after_s=reconnect.healthy_after_s,
-            random=random.random,
         )
         self._samples = SampledLog()
         self._state: FeedState = "waiting"

@@ -6,7 +6,7 @@ from itertools import chain
 
 import structlog
 
-from ingest.sinks.backoff import worth_a_line
+from ingest.logging import worth_a_line
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.entry_id import EntryIds
 from ingest.sinks.resp import XaddPrefix

@@ -1,13 +1,12 @@
 """Moves entries from the buffer into the streams, one batch at a time."""
 
 import asyncio
-import random
 import time
 from collections.abc import Iterable
 
 import structlog
 
-from ingest.sinks.backoff import Backoff, worth_a_line
+from ingest.logging import worth_a_line
 from ingest.sinks.batch import Batch, build_batch
 from ingest.sinks.buffer import Entry, PendingBuffer, StreamWriter
 from ingest.sinks.counters import SinkCounters
@@ -37,8 +36,8 @@ class Publisher:
         self._counters = counters
         self._batch: Batch | None = None
         self._unlearned: list[StreamWriter] = []
-        self._wait = Backoff(settings.wait)
-        self._operator = Backoff(settings.operator)
+        self._wait = settings.wait.backoff()
+        self._operator = settings.operator.backoff()
         buffer.on_append = self.wake.set
 
     def learn(self, stream: StreamWriter) -> None:
@@ -177,13 +176,13 @@ class Publisher:
     async def _pause(self, reaction: Reaction, error: str) -> None:
         """Wait before trying the same on the same connection."""
         backoff = self._operator if reaction is Reaction.OPERATOR else self._wait
-        delay_s = backoff.next_s(random.random())
-        if worth_a_line(backoff.attempts):
+        delay_s = backoff.next_delay_s()
+        if worth_a_line(backoff.failures):
             log = _log.error if reaction is Reaction.OPERATOR else _log.warning
             log(
                 "sink: the server refuses to write; nothing is lost, trying again",
                 error=error,
-                attempt=backoff.attempts,
+                attempt=backoff.failures,
                 retry_in_s=round(delay_s, 3),
             )
         await self.sleep(delay_s)

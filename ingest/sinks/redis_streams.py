@@ -8,14 +8,13 @@ and what is not: docs/delivery.md.
 import asyncio
 import contextlib
 import os
-import random
 import time
 
 import structlog
 
 from ingest.errors import SinkError
+from ingest.logging import worth_a_line
 from ingest.sinks.adopt import Target
-from ingest.sinks.backoff import Backoff, worth_a_line
 from ingest.sinks.buffer import PendingBuffer, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
@@ -61,8 +60,8 @@ class RedisStreamsSink:
         self._buffer = PendingBuffer(settings, self.counters)
         self._publisher = Publisher(self._buffer, self.counters, settings)
         self._streams: dict[str, StreamWriter] = {}
-        self._reconnect = Backoff(settings.reconnect)
-        self._operator = Backoff(settings.operator)
+        self._reconnect = settings.reconnect.backoff()
+        self._operator = settings.operator.backoff()
         self._outage_began: float | None = None  # monotonic seconds
         self._writable = asyncio.Event()
         self._empty = asyncio.Event()
@@ -214,14 +213,14 @@ class RedisStreamsSink:
         self.counters.reconnects += 1
         for_operator = isinstance(error, Unavailable) and error.reaction is Reaction.OPERATOR
         backoff = self._operator if for_operator else self._reconnect
-        delay_s = backoff.next_s(random.random())
-        if worth_a_line(backoff.attempts):
+        delay_s = backoff.next_delay_s()
+        if worth_a_line(backoff.failures):
             log = _log.error if for_operator else _log.warning
             log(
                 "sink: no connection; entries are kept, trying again",
                 target=str(self._target),
                 error=str(error),
-                attempt=backoff.attempts,
+                attempt=backoff.failures,
                 retry_in_s=round(delay_s, 3),
                 pending=self.counters.pending_entries,
             )

@@ -2,9 +2,20 @@
 
 from msgspec import Struct
 
-from ingest.sinks.backoff import BackoffSettings
+from wscore import Backoff
 
 MIB = 1024 * 1024
+
+
+class BackoffSettings(Struct, frozen=True):
+    """Delays are random, up to a ceiling that doubles from `base_s` to `cap_s` (seconds)."""
+
+    base_s: float
+    cap_s: float
+
+    def backoff(self) -> Backoff:
+        """Return a backoff with these delays, that only `reset` starts over."""
+        return Backoff(base_s=self.base_s, cap_s=self.cap_s)
 
 
 class SinkSettings(Struct, frozen=True, kw_only=True):

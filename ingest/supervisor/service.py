@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -75,7 +74,7 @@ async def redis_for(config: Config) -> AsyncIterator[str]:
 
 async def _keep_server(server: EmbeddedServer) -> None:
     """Start the embedded server again whenever it dies; the workers wait for it."""
-    backoff = Backoff(base_s=0.2, cap_s=10.0, healthy_after_s=30.0, random=random.random)
+    backoff = Backoff(base_s=0.2, cap_s=10.0, healthy_after_s=30.0)
     while True:
         started = time.monotonic()
         status = await server.wait()

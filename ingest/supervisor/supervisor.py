@@ -1,7 +1,6 @@
 """Starts the workers, restarts those that die, stops them in order."""
 
 import asyncio
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -87,7 +86,6 @@ class Supervisor:
             base_s=_RESTART_BASE_S,
             cap_s=_RESTART_CAP_S,
             healthy_after_s=_HEALTHY_AFTER_S,
-            random=random.random,
         )
         restarts = 0
         while not self._stopping.is_set():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from ingest.logging import bind_context, configure
+from ingest.logging import bind_context, configure, worth_a_line
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +141,8 @@ def test_a_reader_of_stderr_who_left_stops_nothing(monkeypatch: pytest.MonkeyPat
     configure("json", "info")
 
     structlog.get_logger().info("nobody reads this")
+
+
+def test_which_attempts_are_logged() -> None:
+    """The first, then each time the number has doubled."""
+    assert [n for n in range(1, 40) if worth_a_line(n)] == [1, 2, 4, 8, 16, 32]

@@ -16,7 +16,7 @@ import redis
 from structlog.testing import capture_logs
 
 from ingest.embedded import server_binary
-from ingest.sinks.backoff import BackoffSettings
+from ingest.sinks.settings import BackoffSettings
 from ingest.sinks.buffer import StreamWriter
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.sinks.resp import bulk

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from ingest.sinks.backoff import BackoffSettings
+from ingest.sinks.settings import BackoffSettings
 
 
 async def test_reply_lost_after_execution_is_not_stored_twice(server, kit, proxy) -> None:
