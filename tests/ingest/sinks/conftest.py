@@ -16,11 +16,10 @@ import redis
 from structlog.testing import capture_logs
 
 from ingest.embedded import server_binary
-from ingest.sinks.settings import BackoffSettings
 from ingest.sinks.buffer import StreamWriter
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.sinks.resp import bulk
-from ingest.sinks.settings import SinkSettings
+from ingest.sinks.settings import BackoffSettings, SinkSettings
 
 DEADLINE_S = 10.0
 QUICK = BackoffSettings(0.01, 0.05)
