@@ -8,7 +8,7 @@ import click
 
 from ingest import logging
 from ingest.cli.console import stdout
-from ingest.cli.options import log_format_option
+from ingest.cli.options import SpeedText, log_format_option
 from ingest.plan import LogFormat
 
 
@@ -25,12 +25,21 @@ class _Duration(click.ParamType[float]):
 
 
 @click.command()
-@click.option("--for", "seconds", type=_Duration(), help="How long; else until the recording ends.")
 @click.option(
-    "--speed", default="1", show_default=True, metavar="1|N|max", help="As recorded, or faster."
+    "--for",
+    "seconds",
+    type=_Duration(),
+    metavar="30s",
+    help="How long; else until the recording ends.",
+)
+@click.option(
+    "--speed",
+    type=SpeedText(),
+    metavar="1|N|max",
+    help="1: as recorded. Without it: all of the recording within --for.",
 )
 @log_format_option
-def demo(seconds: float | None, speed: str, log_format: LogFormat) -> None:
+def demo(seconds: float | None, speed: str | None, log_format: LogFormat) -> None:
     """Run the service on recorded exchange messages, with a live table of what flows.
 
     Needs no internet, no config and no Redis. Ends by itself, after --for, or with

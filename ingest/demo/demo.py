@@ -23,26 +23,30 @@ from ingest.supervisor.supervisor import Supervisor
 _DATA_DIR = Path("data/demo")
 _CONFIG = Path(__file__).with_name("demo.yaml")
 _REFRESH_S = 0.25
+_OVERHEAD_S = 2.0  # of the demo's time: for the workers to start and subscribe
 _QUIET_TERMINAL_S = 5.0  # how often a progress line is written where there is no terminal
 _CHROME_LINES = 6  # of the terminal's height that are not streams
 
 
 async def run_demo(
-    *, seconds: float | None, speed: str, log_format: LogFormat, console: Console
+    *, seconds: float | None, speed: str | None, log_format: LogFormat, console: Console
 ) -> Summary:
     """Run for *seconds*, or until the recording or the user's patience (Ctrl-C) ends.
+
+    Without a *speed*, the whole recording is shown in *seconds*; without either, as
+    it was recorded.
 
     Raises:
         IngestError: a part did not start.
     """
     _clear(_DATA_DIR)
-    async with demo_venue(speed) as venue:
+    async with demo_venue(*_pace(seconds, speed)) as venue:
         config = _config(venue)
         async with redis_for(config) as url:
             plan = make_plan(config, cores=available_cores(), redis_url=url, log_format=log_format)
             reader = StreamReader(url, _keys(config, plan))
             try:
-                return await _watch(venue, plan, reader, seconds, speed, console)
+                return await _watch(venue, plan, reader, seconds, console)
             finally:
                 await reader.close()
 
@@ -52,7 +56,6 @@ async def _watch(
     plan: Plan,
     reader: StreamReader,
     seconds: float | None,
-    speed: str,
     console: Console,
 ) -> Summary:
     supervisor = Supervisor()
@@ -79,10 +82,13 @@ async def _watch(
     await asyncio.wait([ending, following, showing])
     elapsed_s = time.monotonic() - started
     await reader.rest(deadline_s=30)
+    report = await venue.report()
+    topics = [topic for topics in report.topics.values() for topic in topics.values()]
     return Summary(
         seconds=elapsed_s,
-        speed=speed,
-        sent=(await venue.report()).deliveries,
+        speed="max" if venue.speed is None else f"{venue.speed:.3g}",
+        sent=report.deliveries,
+        unsent=sum(topic.remaining + topic.missed for topic in topics if topic.sent),
         received=sum(feed.counters.data for feed in _feeds(supervisor)),
         published=sum(worker.sink.acked_entries for worker in supervisor.statuses.values()),
         read=reader.entries,
@@ -131,6 +137,14 @@ async def _show(reader: StreamReader, console: Console) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S)
             live.update(table.render(), refresh=True)
+
+
+def _pace(seconds: float | None, speed: str | None) -> list[str]:
+    if speed is not None:
+        return ["--speed", speed]
+    if seconds is None:
+        return ["--speed", "1"]
+    return ["--within", str(max(seconds * 0.5, seconds - _OVERHEAD_S))]
 
 
 def _config(venue: DemoVenue) -> Config:

@@ -17,6 +17,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     seconds: float
     speed: str
     sent: int  # data messages that the venue sent to us
+    unsent: int  # recorded messages of the subscribed topics that it did not come to
     received: int  # data frames that became events
     published: int  # entries that Redis acknowledged
     read: int  # entries that the reader found in the streams
@@ -92,9 +93,10 @@ class LiveTable:
 
 def summary_text(summary: Summary) -> str:
     """Return the summary for a person."""
+    unsent = f"{summary.unsent:,} not yet due" if summary.unsent else "all that were recorded"
     lines = [
         f"ingest demo: {summary.seconds:.1f} s of recorded traffic at speed {summary.speed}",
-        f"  messages in    {summary.sent:>9,}  data messages sent by the venue",
+        f"  messages in    {summary.sent:>9,}  data messages sent by the venue, {unsent}",
         f"                 {summary.received:>9,}  received and decoded",
         f"  entries out    {summary.published:>9,}  acknowledged by Redis, "
         f"in {summary.streams} streams",

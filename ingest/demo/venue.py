@@ -24,6 +24,7 @@ class DemoVenue:
 
     def __init__(self, started: Started) -> None:
         self.urls = started.urls
+        self.speed = started.speed
         self._listen = started.listen
 
     async def report(self) -> Report:
@@ -41,11 +42,11 @@ class DemoVenue:
 
 
 @contextlib.asynccontextmanager
-async def demo_venue(speed: str) -> AsyncIterator[DemoVenue]:
-    """Serve the bundled recordings at *speed* for as long as the block runs."""
+async def demo_venue(*pace: str) -> AsyncIterator[DemoVenue]:
+    """Serve the bundled recordings for as long as the block runs; *pace*: the replay's options."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "ingest.replay", "--speed", speed, "--listen", "127.0.0.1:0"),
+        *("-m", "ingest.replay", "--listen", "127.0.0.1:0", *pace),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         process_group=0,  # Ctrl-C is for us

@@ -11,6 +11,7 @@ import click
 import msgspec
 import uvloop
 
+from ingest.cli.options import Speed
 from ingest.recordings.bundled import bundled_recordings
 from ingest.recordings.errors import RecordingError
 from ingest.replay.errors import ReplayError
@@ -23,25 +24,6 @@ from ingest.replay.tls import make_certificate, server_context
 
 class _UsageError(click.ClickException):
     exit_code = 2
-
-
-class _Speed(click.ParamType[float | None]):
-    """A number above 0, or `max`, which is None."""
-
-    name = "1|N|max"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | None:
-        if value == "max":
-            return None
-        try:
-            speed = float(str(value))
-        except ValueError:
-            speed = 0.0
-        if not 0 < speed < float("inf"):
-            self.fail(f"{value!r} is not a speed; use `max`, or a number above 0", param, ctx)
-        return speed
 
 
 class _Address(click.ParamType[tuple[str, int]]):
@@ -61,7 +43,18 @@ class _Address(click.ParamType[tuple[str, int]]):
 @click.command()
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--listen", type=_Address(), default="127.0.0.1:0", help="Port 0: any free one.")
-@click.option("--speed", type=_Speed(), default="1", help="As recorded (1), N times that, or max.")
+@click.option(
+    "--speed",
+    type=Speed(),
+    metavar="1|N|max",
+    default="1",
+    help="As recorded (1), N times that, or max.",
+)
+@click.option(
+    "--within",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Instead of --speed: every topic to its end in so many seconds.",
+)
 @click.option("--loop", is_flag=True, help="Start a topic over when it is at its end.")
 @click.option("--tls", is_flag=True, help="Serve wss:// and https:// for localhost.")
 @click.option("--cert", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -73,6 +66,7 @@ def replay(
     paths: tuple[str, ...],
     listen: tuple[str, int],
     speed: float | None,
+    within: float | None,
     loop: bool,
     tls: bool,
     cert: Path | None,
@@ -95,6 +89,8 @@ def replay(
     except RecordingError as exc:
         raise _UsageError(str(exc)) from exc
     _describe(library)
+    if within is not None:
+        speed = max(library.seconds, 1e-9) / within
     with ExitStack() as stack:
         try:
             if tls and cert is None:
@@ -113,7 +109,7 @@ def replay(
                 ping_timeout_s=ping_timeout,
                 journal=record,
             )
-            uvloop.run(_run(server, library, "" if cert is None else str(cert)))
+            uvloop.run(_run(server, library, speed, "" if cert is None else str(cert)))
         except asyncio.CancelledError as exc:
             raise click.ClickException("stopped by a second signal; no summary") from exc
         except ReplayError as exc:
@@ -132,7 +128,7 @@ def _describe(library: Library) -> None:
         click.echo(f"passed over {count} files in {folder}: no replay for this venue", err=True)
 
 
-async def _run(server: ReplayServer, library: Library, ca: str) -> None:
+async def _run(server: ReplayServer, library: Library, speed: float | None, ca: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
@@ -152,6 +148,8 @@ async def _run(server: ReplayServer, library: Library, ca: str) -> None:
             rest=server.rest_urls,
             topics=sum(len(venue.tracks) for venue in library.venues.values()),
             messages=sum(venue.messages for venue in library.venues.values()),
+            seconds=library.seconds,
+            speed=speed,
             ca=ca,
         )
         _print_line(msgspec.json.encode(started))

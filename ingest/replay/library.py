@@ -39,6 +39,12 @@ class Library(Struct):
     # Files found in directories that no dialect can replay: folder → number.
     passed_over: dict[str, int]
 
+    @property
+    def seconds(self) -> float:
+        """How long the longest topic is, as recorded."""
+        tracks = (track for venue in self.venues.values() for track in venue.tracks.values())
+        return max((track.length_ns for track in tracks), default=0) / 1e9
+
 
 def load(sources: Iterable[str]) -> Library:
     """Load *sources*: files or directories, each optionally as `venue=path`.

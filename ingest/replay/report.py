@@ -11,6 +11,8 @@ class Started(Struct, omit_defaults=True):
     rest: dict[str, str]  # venue → base URL, to which its REST paths are appended
     topics: int
     messages: int
+    seconds: float  # the longest topic, as recorded
+    speed: float | None  # None: max
     ca: str = ""  # with TLS: the file with the certificate that clients are to trust
 
 
