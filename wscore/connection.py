@@ -1,5 +1,6 @@
 """The C connection: frames in and out, no event loop."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -75,15 +76,30 @@ class Batch:
         """Return this batch less some messages; *indices* ascend."""
         gone = set(indices)
         keep = [i for i in range(len(self.messages)) if i not in gone]
-        kinds = bytes(self.kind_of(i) for i in keep)
-        reads, start = [], 0
-        for end, ns in self.reads:
-            size = sum(1 for i in keep if i < end)
-            if size > start:
-                reads.append((size, ns))
-                start = size
+        return self._of(
+            [self.messages[i] for i in keep],
+            bytes(self.kind_of(i) for i in keep),
+            [(bisect_left(keep, end), ns) for end, ns in self.reads],
+        )
+
+    def part(self, start: int, end: int) -> "Batch":
+        """Return the messages from *start* up to, not including, *end*."""
+        messages = self.messages[start:end]
+        return self._of(
+            messages,
+            bytes([self.kind]) * len(messages) if self.kind else self.kinds[start:end],
+            [(min(at, end) - start, ns) for at, ns in self.reads],
+        )
+
+    @staticmethod
+    def _of(messages: list[bytes], kinds: bytes, reads: list[tuple[int, int]]) -> "Batch":
+        marks, before = [], 0
+        for end, ns in reads:
+            if end > before:  # else nothing of that read is left
+                marks.append((end, ns))
+                before = end
         kind = kinds[0] if kinds and kinds.count(kinds[0]) == len(kinds) else 0
-        return Batch([self.messages[i] for i in keep], kind, kinds, reads)
+        return Batch(messages, kind, kinds, marks)
 
 
 class PumpBuffer:

@@ -33,11 +33,16 @@ _EOF_WAIT_S = 1.0
 # Fairness between connections of one loop: bytes one of them may read in a row.
 _PUMP_BYTES = 1 << 20
 _MAX_PINGS = 1024  # unanswered ones that are remembered
+# Reaching an enum's member and comparing with it costs more than receiving a
+# message does; plain numbers where it is done for each.
+_BINARY, _CONT, _CLOSE, _PONG = map(
+    int, (CurlWsFlag.BINARY, CurlWsFlag.CONT, CurlWsFlag.CLOSE, CurlWsFlag.PONG)
+)
 _OPCODES = {
-    CurlWsFlag.TEXT: Opcode.TEXT,
-    CurlWsFlag.BINARY: Opcode.BINARY,
-    CurlWsFlag.PING: Opcode.PING,
-    CurlWsFlag.PONG: Opcode.PONG,
+    int(CurlWsFlag.TEXT): Opcode.TEXT,
+    int(CurlWsFlag.BINARY): Opcode.BINARY,
+    int(CurlWsFlag.PING): Opcode.PING,
+    int(CurlWsFlag.PONG): Opcode.PONG,
 }
 
 
@@ -119,19 +124,20 @@ class AsyncWebSocket:
             WebSocketTimeout: nothing came within *timeout* seconds.
             WebSocketError: the connection failed.
         """
-        message: tuple[bytes, int] = await self._take(self._inbox.take_one, timeout)
-        return message
+        if self._inbox.ready():
+            return self._inbox.take_one()
+        batch = await self._wait(self._inbox.take_single, timeout)
+        return batch.messages[0], batch.kind
 
     async def recv_many(self, *, timeout: float | None = None) -> list[bytes]:
         """Return all data messages that are there, at least one; raises as `recv`."""
-        batch: Batch = await self._take_data(timeout)
-        messages = batch.messages
-        while len(self._inbox) and self._inbox.ready():
+        messages = (await self._take_data(timeout)).messages
+        while self._inbox.count:
             following = self._inbox.take_batch()
-            if following.kind == CurlWsFlag.CLOSE:
+            if following.kind == _CLOSE:
                 self._inbox.put_back(following)
                 break
-            messages = messages + following.messages
+            messages.extend(following.messages)  # ours alone: its batch is gone
         return messages
 
     async def recv_batch(self, *, timeout: float | None = None) -> Batch:
@@ -139,11 +145,15 @@ class AsyncWebSocket:
         return await self._take_data(timeout)
 
     async def _take_data(self, timeout: float | None) -> Batch:
-        batch: Batch = await self._take(self._inbox.take_batch, timeout)
-        if batch.kind == CurlWsFlag.CLOSE:
-            # Its own batch always (see `_deliver`); these takers want data.
-            batch = await self._take(self._inbox.take_batch, timeout)
-        return batch
+        while True:
+            if self._inbox.ready():
+                batch = self._inbox.take_batch()
+            else:
+                batch = await self._wait(self._inbox.take_batch, timeout)
+            # A CLOSE is a batch of its own (see `_on_peer_close`); these takers want
+            # data, and get the end instead.
+            if batch.kind != _CLOSE:
+                return batch
 
     async def recv_str(self, *, timeout: float | None = None) -> str:
         """Return the next message, which must be text; raises as `recv`.
@@ -172,31 +182,30 @@ class AsyncWebSocket:
             raise WebSocketError(f"invalid JSON: {exc}", WsCloseCode.INVALID_DATA) from exc
 
     def __aiter__(self) -> Self:
-        if self.closed and not len(self._inbox):
+        if self.closed and not self._inbox.count:
             raise self._closed_error()
         return self
 
     async def __anext__(self) -> bytes:
-        if self._inbox.ready() and len(self._inbox):
-            payload, flags = self._inbox.take_one()
+        inbox = self._inbox
+        if inbox.count:
+            payload, kind = inbox.take_one()
         else:
             try:
-                payload, flags = await self.recv()
+                payload, kind = await self.recv()
             except WebSocketClosed:
                 raise StopAsyncIteration from None
-        if flags & CurlWsFlag.CLOSE:
+        if kind == _CLOSE:
             raise StopAsyncIteration
         return payload
 
-    async def _take(self, take: Callable[[], Any], timeout: float | None) -> Any:
-        if self._inbox.ready():
-            return take()
+    async def _wait(self, take: Callable[[], Batch], timeout: float | None) -> Batch:
         if timeout is not None and timeout <= 0:
             raise WebSocketTimeout("nothing to receive")
         future = self._inbox.wait(take)
         timer = None
         if timeout is not None:
-            timer = self._loop.call_later(timeout, _expire, future, timeout)
+            timer = self._loop.call_later(timeout, self._expire, future, timeout)
         try:
             return await future
         except BaseException:
@@ -205,6 +214,12 @@ class AsyncWebSocket:
         finally:
             if timer is not None:
                 timer.cancel()
+
+    def _expire(self, future: "asyncio.Future[Batch]", timeout: float) -> None:
+        # A loop that was busy elsewhere may come here before it looks at the socket.
+        self._on_readable()
+        if not future.done():
+            future.set_exception(WebSocketTimeout(f"nothing received within {timeout:g} s"))
 
     # -- reading: called by the loop -----------------------------------------
 
@@ -227,11 +242,7 @@ class AsyncWebSocket:
         self._on_readable()
 
     def _on_room(self) -> None:
-        # Half empty, so that a consumer which takes one at a time does not make
-        # us add and remove the reader for each.
-        if not self._reading and not self._torn_down and self._inbox.end is None:
-            if self._inbox.room * 2 < self._options.recv_queue_size:
-                return
+        if not self._torn_down and self._inbox.end is None:
             self._resume_reading()
             self._pump_soon()
 
@@ -246,6 +257,7 @@ class AsyncWebSocket:
             limit = self._inbox.room
             if limit <= 0:
                 self._pause_reading()
+                self._inbox.want_room()
                 return
         status, batch, has_control = self._connection.pump(
             self._buffer,
@@ -275,7 +287,7 @@ class AsyncWebSocket:
         if len(batch.messages) > self._inbox.room and not self._options.block_on_recv_queue_full:
             room = self._inbox.room
             if room > 0:
-                self._inbox.put(batch.without(list(range(room, len(batch.messages)))))
+                self._inbox.put(batch.part(0, room))
             self._fail(
                 WebSocketError(
                     f"receive queue full ({self._options.recv_queue_size} messages) "
@@ -693,7 +705,7 @@ class AsyncWebSocket:
     @property
     def recv_queue_size(self) -> int:
         """Messages that nobody has received yet."""
-        return len(self._inbox)
+        return self._inbox.count
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -713,11 +725,6 @@ class AsyncWebSocket:
     def is_alive(self) -> bool:
         """Tell whether messages can be sent and received."""
         return not self.closed and self._failure is None
-
-
-def _expire(future: "asyncio.Future[Any]", timeout: float) -> None:
-    if not future.done():
-        future.set_exception(WebSocketTimeout(f"nothing received within {timeout:g} s"))
 
 
 def _settle(future: "asyncio.Future[None]", error: BaseException | None) -> None:

@@ -52,6 +52,28 @@ static void mark(ws_batch *batch, int64_t ns) {
     batch->mark_ns[batch->mark_count++] = ns;
 }
 
+static int spent(const ws_batch *batch, int64_t budget, int64_t deadline) {
+    return budget <= 0 || clock_ns(CLOCK_MONOTONIC) > deadline ||
+           batch->count >= batch->max_messages || batch->mark_count == WS_MARKS_MAX;
+}
+
+static ws_io read_without_gil(ws_conn *conn, uint8_t *target, size_t size, size_t *got) {
+    void *paused = ws_python_pause();
+    ws_io io = ws_transport_read(&conn->transport, target, size, got);
+    ws_python_resume(paused);
+    if (io == WS_IO_OK) conn->wire_bytes_in += *got;
+    return io;
+}
+
+static ws_pump_status io_status(ws_io io) {
+    switch (io) {
+        case WS_IO_AGAIN: return WS_PUMP_AGAIN;
+        case WS_IO_EOF: return WS_PUMP_EOF;
+        case WS_IO_ERROR: return WS_PUMP_IO_ERROR;
+        default: return WS_PUMP_MORE;
+    }
+}
+
 static ws_pump_status pump_status(ws_rx_status status) {
     switch (status) {
         case WS_RX_CLOSED: return WS_PUMP_CLOSED;
@@ -85,46 +107,57 @@ static ws_rx_status parse_scratch(ws_conn *conn, ws_batch *batch, size_t size, i
     return status;
 }
 
+/* Until a limit is reached; each of them lets one read pass, or nothing would move. */
 static ws_pump_status read_and_parse(ws_conn *conn, ws_batch *batch) {
     const int64_t deadline = clock_ns(CLOCK_MONOTONIC) + batch->max_ns;
     int64_t budget = batch->max_bytes;
     ws_rx_status status = WS_RX_OK;
 
-    if (conn->unparsed.size) status = parse_unparsed(conn, batch);
+    if (conn->unparsed.size) {
+        status = parse_unparsed(conn, batch);
+        if (status == WS_RX_OK && spent(batch, budget, deadline)) return WS_PUMP_MORE;
+    }
     while (status == WS_RX_OK) {
-        if (batch->count >= batch->max_messages || batch->mark_count == WS_MARKS_MAX ||
-            budget <= 0 || clock_ns(CLOCK_MONOTONIC) > deadline)
-            return WS_PUMP_MORE;
-
         uint8_t *target;
         uint64_t window = ws_receiver_window(&conn->rx, &target);
         const int in_place = window >= READ_IN_PLACE_FROM;
-        if (!in_place) {
-            target = batch->scratch;
-            window = WS_SCRATCH_SIZE;
-        }
         size_t got = 0;
-        void *paused = ws_python_pause();
-        ws_io io = ws_transport_read(&conn->transport, target, (size_t)window, &got);
-        ws_python_resume(paused);
-        if (io == WS_IO_AGAIN) return WS_PUMP_AGAIN;
-        if (io == WS_IO_EOF) return WS_PUMP_EOF;
-        if (io == WS_IO_ERROR) return WS_PUMP_IO_ERROR;
+        ws_io io = in_place
+                       ? read_without_gil(conn, target, (size_t)window, &got)
+                       : read_without_gil(conn, batch->scratch, WS_SCRATCH_SIZE, &got);
+        if (io != WS_IO_OK) return io_status(io);
 
         const int64_t now_ns = clock_ns(CLOCK_REALTIME);
-        conn->wire_bytes_in += got;
-        budget -= (int64_t)got;
         status = in_place ? ws_receiver_filled(&conn->rx, got, batch)
                           : parse_scratch(conn, batch, got, now_ns);
         mark(batch, now_ns);
+        budget -= (int64_t)got;
+        if (status == WS_RX_OK && spent(batch, budget, deadline)) return WS_PUMP_MORE;
     }
     return pump_status(status);
+}
+
+/* After a CLOSE or a violation nothing counts but the end of the stream. It is
+ * still read: closing a socket on unread bytes resets the connection, and the
+ * peer would lose the CLOSE it is owed. */
+static ws_pump_status read_and_discard(ws_conn *conn, ws_batch *batch) {
+    const int64_t deadline = clock_ns(CLOCK_MONOTONIC) + batch->max_ns;
+    int64_t budget = batch->max_bytes;
+    ws_io io;
+    ws_bytes_free(&conn->unparsed);
+    do {
+        size_t got = 0;
+        io = read_without_gil(conn, batch->scratch, WS_SCRATCH_SIZE, &got);
+        budget -= (int64_t)got;
+    } while (io == WS_IO_OK && !spent(batch, budget, deadline));
+    return io_status(io);
 }
 
 ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch) {
     batch->count = batch->control_count = batch->kind = batch->mark_count = 0;
     int gil = ws_python_enter();
-    ws_pump_status status = read_and_parse(conn, batch);
+    ws_pump_status status = ws_receiver_ended(&conn->rx) ? read_and_discard(conn, batch)
+                                                         : read_and_parse(conn, batch);
     ws_python_leave(gil);
     return status;
 }

@@ -33,8 +33,8 @@ void ws_conn_free(ws_conn *conn); /* hold the GIL; NULL is allowed */
 
 /* Reads, parses and appends whole messages to batch->list until a limit of the
  * batch or AGAIN; answers PINGs. Messages received before an end or a failure
- * are in the batch. Call without the GIL: it takes it while it makes messages,
- * not while it reads. */
+ * are in the batch. After CLOSED or FAILED further calls only discard, until EOF.
+ * Call without the GIL: it takes it while it makes messages, not while it reads. */
 ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch);
 
 /* Queues one frame (0, or -1 when out of memory) / writes what is queued. */

@@ -32,6 +32,14 @@ typedef struct {
     void *anchor;
 } curl_header;
 
+/* libcurl's struct curl_easyoption; stable since 7.73. */
+typedef struct {
+    const char *name;
+    int id;
+    int type;
+    unsigned flags;
+} curl_easyoption;
+
 static int on_progress(void *context, int64_t dltotal, int64_t dlnow, int64_t ultotal,
                        int64_t ulnow) {
     (void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
@@ -62,20 +70,37 @@ void ws_easy_free(ws_easy *easy) {
     free(easy);
 }
 
+/* curl_easy_setopt believes whatever it is given: a string where it expects a list
+ * would be followed as one. Only kinds that libcurl copies are let through. */
+static int check_type(int option, int type, int same) {
+    const curl_easyoption *known = ws_curl.easy_option_by_id(option);
+    if (!known) return WS_CURLE_UNKNOWN_OPTION;
+    return known->type == type || known->type == same ? WS_CURLE_OK
+                                                      : WS_CURLE_BAD_FUNCTION_ARGUMENT;
+}
+
 int ws_easy_set_long(ws_easy *easy, int option, long value) {
+    int code = check_type(option, WS_CURLOT_LONG, WS_CURLOT_VALUES);
+    if (code != WS_CURLE_OK) return code;
     return ws_curl.easy_setopt(easy->handle, option, value);
 }
 
 int ws_easy_set_off(ws_easy *easy, int option, int64_t value) {
+    int code = check_type(option, WS_CURLOT_OFF_T, WS_CURLOT_OFF_T);
+    if (code != WS_CURLE_OK) return code;
     return ws_curl.easy_setopt(easy->handle, option, value);
 }
 
 int ws_easy_set_string(ws_easy *easy, int option, const char *value) {
+    int code = check_type(option, WS_CURLOT_STRING, WS_CURLOT_STRING);
+    if (code != WS_CURLE_OK) return code;
     return ws_curl.easy_setopt(easy->handle, option, value);
 }
 
 int ws_easy_add_line(ws_easy *easy, int option, const char *line) {
     list_option *entry = NULL;
+    int code = check_type(option, WS_CURLOT_SLIST, WS_CURLOT_SLIST);
+    if (code != WS_CURLE_OK) return code;
     for (size_t i = 0; i < easy->list_count; i++)
         if (easy->lists[i].option == option) entry = &easy->lists[i];
     if (!entry) {

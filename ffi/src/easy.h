@@ -17,7 +17,8 @@ ws_easy *ws_easy_new(void);
 /* Closes the connection, if any, without a CLOSE frame. NULL is allowed. */
 void ws_easy_free(ws_easy *easy);
 
-/* Each returns a CURLcode. Strings are copied by libcurl. */
+/* Each returns a CURLcode, CURLE_BAD_FUNCTION_ARGUMENT if the option takes another
+ * kind of value. Strings are copied by libcurl. */
 int ws_easy_set_long(ws_easy *easy, int option, long value);
 int ws_easy_set_off(ws_easy *easy, int option, int64_t value);
 int ws_easy_set_string(ws_easy *easy, int option, const char *value);

@@ -22,6 +22,7 @@ typedef struct {
     int (*easy_header)(void *easy, const char *name, size_t index, unsigned origin, int request,
                        void **header);
     void *(*easy_nextheader)(void *easy, unsigned origin, int request, void *previous);
+    const void *(*easy_option_by_id)(int option);
     void *(*slist_append)(void *list, const char *text);
     void (*slist_free_all)(void *list);
     /* NULL unless the provider is libcurl-impersonate. */

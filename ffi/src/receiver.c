@@ -15,6 +15,8 @@ void ws_receiver_free(ws_receiver *rx) {
     rx->message = NULL;
 }
 
+int ws_receiver_ended(const ws_receiver *rx) { return rx->closed || rx->fail_code; }
+
 static ws_rx_status fail(ws_receiver *rx, int code, const char *text) {
     rx->fail_code = code;
     rx->fail_text = text;
@@ -209,6 +211,7 @@ ws_rx_status ws_receiver_feed(ws_receiver *rx, const uint8_t *data, size_t size,
                               size_t *used) {
     size_t at = 0;
     ws_rx_status status = WS_RX_OK;
+    *used = 0;
     if (rx->fail_code) return WS_RX_FAILED;
     while (at < size && status == WS_RX_OK) {
         size_t taken = 0;

@@ -48,6 +48,9 @@ typedef struct {
 void ws_receiver_init(ws_receiver *rx, uint64_t max_message_size, int validate_utf8);
 void ws_receiver_free(ws_receiver *rx);
 
+/* 1 once a CLOSE was received or a violation found: no more messages will come. */
+int ws_receiver_ended(const ws_receiver *rx);
+
 /* Takes input and appends finished messages to the batch; *used says how much. */
 ws_rx_status ws_receiver_feed(ws_receiver *rx, const uint8_t *data, size_t size, ws_batch *batch,
                               size_t *used);

@@ -44,6 +44,7 @@ int ws_sender_frame(ws_sender *tx, int fin, int rsv, int opcode, const uint8_t *
 }
 
 int ws_sender_pong(ws_sender *tx, const uint8_t *payload, size_t size) {
+    if (tx->close_sent) return 0; /* the CLOSE was our last frame */
     if (ws_sender_pending(tx) > MAX_PENDING_FOR_PONG) {
         tx->counters.pongs_skipped++;
         return 0;
