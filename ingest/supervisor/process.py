@@ -32,10 +32,15 @@ class WorkerProcess:
     async def start(
         cls, start: WorkerStart, on_status: Callable[[WorkerStatus], None]
     ) -> "WorkerProcess":
-        """Start a fresh interpreter: no state of ours, and no threads, is inherited."""
+        """Start a fresh interpreter: no state of ours, and no threads, is inherited.
+
+        Raises:
+            OSError: the system has no room for another process.
+        """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "ingest.worker"),
+            # -P: what lies in the working directory must not stand in for a module.
+            *("-P", "-m", "ingest.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_MAX_REPORT_BYTES,
