@@ -24,6 +24,7 @@ Format = Literal["console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _MAX_NESTING = 4
+_FIRST = ("timestamp", "level", "event", "worker", "connection")
 
 
 def configure(format: Format = "console", level: Level = "info") -> None:
@@ -39,6 +40,7 @@ def configure(format: Format = "console", level: Level = "info") -> None:
         add_timestamp,
         structlog.processors.format_exc_info,
         redact_event,
+        order_event,
     ]
     render = _renderer(format)
     structlog.configure(
@@ -76,6 +78,12 @@ def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return event
 
 
+def order_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put when, what and where first, then the event's own values as they were given."""
+    first = {key: event.pop(key) for key in _FIRST if key in event}
+    return {**first, **event}
+
+
 def _redacted(key: str, value: Any, nesting: int) -> Any:
     if is_secret_key(key) and not isinstance(value, bool | int | float | None):
         return MASK
@@ -97,6 +105,7 @@ def _renderer(format: Format) -> Processor:
         return structlog.processors.JSONRenderer()
     return structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(),
+        sort_keys=False,  # whoever logs gives the most telling value first
         # Rich tracebacks show local variables, and with them secrets.
         exception_formatter=structlog.dev.plain_traceback,
     )

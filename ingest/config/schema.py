@@ -89,6 +89,7 @@ class ReconnectConfig(Struct, frozen=True, kw_only=True):
 class WebSocketConfig(Struct, frozen=True, kw_only=True):
     """The WebSocket client's settings; `ping_interval_s` None sends no pings."""
 
+    open_timeout_s: Seconds = 10.0  # for DNS, TCP, TLS and the upgrade together
     recv_queue_size: Annotated[int, Meta(ge=1, le=10**7)] = 16_384  # messages
     drain_on_error: bool = True
     max_message_bytes: _Size = field(default=16 * 2**20, name="max_message_size")

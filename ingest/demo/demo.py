@@ -58,7 +58,7 @@ async def _watch(
     seconds: float | None,
     console: Console,
 ) -> Summary:
-    supervisor = Supervisor()
+    supervisor = Supervisor(plan)
     enough = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -70,7 +70,7 @@ async def _watch(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     started = time.monotonic()
-    service = asyncio.create_task(supervisor.run(plan))
+    service = asyncio.create_task(supervisor.run())
     following = asyncio.create_task(reader.follow())
     showing = asyncio.create_task(_show(reader, console))
     ending = asyncio.create_task(_end(venue, supervisor, plan, enough, seconds))

@@ -1,23 +1,23 @@
 """How often something may be done. Pure: times come from the caller."""
 
+from collections import deque
+
 
 class RateBudget:
-    """At most `count` uses in any burst, refilled evenly over `window_s`.
+    """At most `count` uses in any `window_s`, wherever that begins.
 
-    A token bucket; several processes that share one limit take a share each.
+    Several processes that share one limit take a share each; where there are more
+    of them than uses, each has one use in a window that is longer to match.
     """
 
-    def __init__(self, count: float, window_s: float, *, shares: int = 1) -> None:
-        self._capacity = max(1.0, count / shares)
-        self._per_s = count / shares / window_s
-        self._tokens = self._capacity
-        self._at: float | None = None
+    def __init__(self, count: int, window_s: float, *, shares: int = 1) -> None:
+        self._window_s = window_s * max(1.0, shares / count)
+        self._uses: deque[float] = deque(maxlen=max(1, count // shares))  # the latest, in order
 
     def take(self, now_s: float) -> float:
-        """Use one; return how long to wait first, in seconds."""
-        if self._at is not None:
-            refill = max(0.0, now_s - self._at) * self._per_s
-            self._tokens = min(self._capacity, self._tokens + refill)
-        self._at = now_s
-        self._tokens -= 1
-        return max(0.0, -self._tokens / self._per_s)
+        """Book one use; return how long to wait for it, in seconds."""
+        at_s = now_s
+        if len(self._uses) == self._uses.maxlen:
+            at_s = max(at_s, self._uses[0] + self._window_s)
+        self._uses.append(at_s)
+        return at_s - now_s

@@ -9,26 +9,24 @@ import structlog
 from ingest.codecs import Codec
 from ingest.feed.budget import RateBudget
 from ingest.feed.counters import FeedCounters, count
+from ingest.feed.heartbeat import HeartbeatLost
 from ingest.feed.publisher import FeedPublisher
-from ingest.feed.retry import describe, disconnect_reason, retry_after_s
+from ingest.feed.retry import VenueLeaving, describe, disconnect_reason, retry_after_s
 from ingest.feed.sample import SampledLog
-from ingest.feed.session import FeedSession, HeartbeatLost, VenueLeaving
+from ingest.feed.session import FeedSession, names_of
 from ingest.feed.status import FeedState, FeedStatus
+from ingest.logging import worth_a_line
 from ingest.plan import ConnectionPlan, WorkerPlan
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.venues.base import Venue
-from wscore import (
-    AsyncSession,
-    AsyncWebSocket,
-    AsyncWebSocketContext,
-    Backoff,
-    CurlError,
-    WsCloseCode,
-)
+from ingest.venues.subscriber import Subscriber
+from wscore import AsyncSession, AsyncWebSocket, Backoff, CurlError, WsCloseCode
 
 _log = structlog.get_logger(__name__)
 
-_OPEN_TIMEOUT_S = 10.0  # for DNS, TCP, TLS and the upgrade together
+_CLOSE_TIMEOUT_S = 1.0  # of a connection that is over for us; a stop has its own
+_DETAIL_CHARS = 500
+_WORTH_SAYING_S = 5.0
 
 
 class FeedConnection:
@@ -61,10 +59,10 @@ class FeedConnection:
         )
         self._samples = SampledLog()
         self._state: FeedState = "waiting"
+        self._away_since_s: float | None = None  # monotonic; None before the first connection
+        self._opening: asyncio.Task[AsyncWebSocket] | None = None
         self._ws: AsyncWebSocket | None = None
         self._stopping = asyncio.Event()
-        self._opening: asyncio.Task[AsyncWebSocket] | None = None
-        self._log = _log.bind(connection=plan.name)
 
     async def run(self, *, after_crash: bool) -> None:
         """Keep the connection up until `stop`.
@@ -78,22 +76,18 @@ class FeedConnection:
         structlog.contextvars.bind_contextvars(connection=self._plan.name)
         if after_crash:
             self._publisher.gap("worker_restarted", time.time_ns(), everything=True)
-        while not self._stopping.is_set():
-            self._state = "waiting"
-            await self._pause(self._connects.take(time.monotonic()))
-            if self._stopping.is_set():
-                break
-            opened_s: float | None = None
-            try:
-                ws = await self._open()
-                opened_s = time.monotonic()
-                await self._serve(ws)
-            except (CurlError, VenueLeaving, HeartbeatLost) as exc:
+        delay_s = 0.0
+        try:
+            while True:
+                self._state = "waiting"
+                await self._pause(delay_s)
+                await self._turn()
                 if self._stopping.is_set():
-                    break
-                lasted_s = time.monotonic() - opened_s if opened_s is not None else 0.0
-                await self._lost(exc, lasted_s)
-        self._state = "stopped"
+                    return
+                delay_s = await self._connect_and_read()
+        finally:
+            self._publisher.gap("shutdown", time.time_ns())
+            self._state = "stopped"
 
     async def stop(self, timeout_s: float) -> None:
         """Close with 1001; what the venue sends before its own CLOSE is still published."""
@@ -116,35 +110,53 @@ class FeedConnection:
             latency_s=self._ws.latency if self._ws is not None else None,
         )
 
-    async def _open(self) -> AsyncWebSocket:
-        """Connect; cancelled by `stop`, which then looks like a lost connection."""
+    async def _turn(self) -> None:
+        """Wait until the venue's limit on connection attempts has room for ours."""
+        wait_s = self._connects.take(time.monotonic())
+        if wait_s >= _WORTH_SAYING_S:
+            _log.info("feed: held back by the venue's limit on attempts", wait_s=round(wait_s, 3))
+        await self._pause(wait_s)
+
+    async def _connect_and_read(self) -> float:
+        """Return how long to stay away, in seconds, once the connection is over."""
+        opened_s: float | None = None
+        try:
+            ws = await self._open()
+            if ws is not None:
+                opened_s = time.monotonic()
+                await self._serve(ws)
+        except (CurlError, VenueLeaving, HeartbeatLost) as exc:
+            if not self._stopping.is_set():
+                return self._lost(exc, opened_s)
+        if opened_s is not None:
+            self._publisher.feed_event("disconnected", time.time_ns(), reason="shutdown")
+        return 0.0
+
+    async def _open(self) -> AsyncWebSocket | None:
+        """Connect; None if `stop` came first."""
         self._state = "connecting"
         self.counters.attempts += 1
         plan, websocket = self._plan, self._websocket
-        self._opening = asyncio.ensure_future(
-            _wait_for(
-                self._session.ws_connect(
-                    plan.url,
-                    timeout=_OPEN_TIMEOUT_S,
-                    proxy=plan.proxy,
-                    impersonate=plan.impersonate,
-                    verify=plan.ca_file or plan.verify,
-                    recv_queue_size=websocket.recv_queue_size,
-                    max_message_size=websocket.max_message_bytes,
-                    drain_on_error=websocket.drain_on_error,
-                    ping_interval=websocket.ping_interval_s,
-                    ping_timeout=websocket.ping_timeout_s,
-                )
+        opening = self._opening = asyncio.ensure_future(
+            self._session.ws_connect(
+                plan.url,
+                timeout=websocket.open_timeout_s,
+                proxy=plan.proxy,
+                impersonate=plan.impersonate,
+                verify=plan.ca_file or plan.verify,
+                recv_queue_size=websocket.recv_queue_size,
+                max_message_size=websocket.max_message_bytes,
+                drain_on_error=websocket.drain_on_error,
+                ping_interval=websocket.ping_interval_s,
+                ping_timeout=websocket.ping_timeout_s,
             )
         )
         try:
-            return await self._opening
-        except asyncio.CancelledError:
-            if self._stopping.is_set() and not _being_cancelled():
-                raise CurlError("stopped while connecting") from None
-            raise
+            await asyncio.wait([opening])
         finally:
             self._opening = None
+            opening.cancel()
+        return None if opening.cancelled() else opening.result()
 
     async def _serve(self, ws: AsyncWebSocket) -> None:
         self._ws = ws
@@ -152,8 +164,18 @@ class FeedConnection:
             await ws.close(WsCloseCode.GOING_AWAY, timeout=1.0)
             return
         self.counters.connects += 1
+        try:
+            # `stop` finds no connection to close while one is just coming up.
+            if not self._stopping.is_set():
+                await self._read(ws)
+        finally:
+            self._ws = None
+            # Also after an error of ours: the venue is told, and nothing leaks.
+            await ws.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
+
+    async def _read(self, ws: AsyncWebSocket) -> None:
         self._state = "subscribing"
-        self._log.info("feed: connected", url=self._plan.url, topics=len(self._plan.topics))
+        _log.debug("feed: connected", url=self._plan.url)
         self._publisher.feed_event("connected", time.time_ns())
         session = FeedSession(
             ws,
@@ -163,45 +185,70 @@ class FeedConnection:
             self._sink,
             self.counters,
             self._samples,
-            self._on_settled,
+            stopping=self._stopping,
+            on_settled=self._on_settled,
         )
-        try:
-            await session.run()
-        finally:
-            self._ws = None
-            if self._stopping.is_set():
-                self._publisher.feed_event("disconnected", time.time_ns(), reason="shutdown")
-            # Also after an error of ours: the venue is told, and nothing leaks.
-            await ws.close(WsCloseCode.GOING_AWAY, timeout=1.0)
+        await session.run()
 
-    def _on_settled(self) -> None:
+    def _on_settled(self, subscriber: Subscriber) -> None:
         self._state = "live"
-        self._log.info("feed: subscribed", active=self._publisher.active)
-
-    async def _lost(self, error: Exception, lasted_s: float) -> None:
-        """Count, mark, and wait before the next attempt."""
-        if isinstance(error, VenueLeaving):
-            reason = "venue_leaving"
-        elif isinstance(error, HeartbeatLost):
-            reason = "heartbeat"
-        else:
-            reason = disconnect_reason(error)
-        count(self.counters.disconnects, reason)
-        now_ns = time.time_ns()
-        self._publisher.gap(reason, now_ns)
-        self._publisher.feed_event("disconnected", now_ns, reason=reason, detail=describe(error))
-        delay_s = self._backoff.next_delay_s(connected_for_s=lasted_s)
-        delay_s = max(delay_s, retry_after_s(error, datetime.now(UTC)))
-        self._log.warning(
-            "feed: disconnected",
-            reason=reason,
-            error=describe(error),
-            after_s=round(lasted_s, 3),
-            retry_in_s=round(delay_s, 3),
-            failures=self._backoff.failures,
+        away_s, self._away_since_s = self._away_since_s, None
+        again = {} if away_s is None else {"away_s": round(time.monotonic() - away_s, 3)}
+        _log.info(
+            "feed: subscribed",
+            topics=len(self._plan.topics),
+            active=self._publisher.active,
+            url=self._plan.url,
+            **again,
         )
-        self._state = "waiting"
-        await self._pause(delay_s)
+        if subscriber.refused:
+            refused = list(subscriber.refused)
+            first = subscriber.refused[refused[0]]
+            said = f"{first.message} ({first.code})"
+            _log.error(
+                "feed: topics refused", topics=len(refused), names=names_of(refused), said=said
+            )
+            self._no_data("refused", f"{names_of(refused)}: {said}")
+        if subscriber.unanswered:
+            silent = list(subscriber.unanswered)
+            _log.error(
+                "feed: topics never acknowledged", topics=len(silent), names=names_of(silent)
+            )
+            self._no_data("unanswered", names_of(silent))
+
+    def _no_data(self, kind: str, detail: str) -> None:
+        self._publisher.feed_event(kind, time.time_ns(), detail=detail[:_DETAIL_CHARS])
+
+    def _lost(self, error: Exception, opened_s: float | None) -> float:
+        """Count and mark it; return how long to stay away.
+
+        *opened_s* None: there was no connection yet.
+        """
+        reason, text = disconnect_reason(error), describe(error)
+        now_s, now_ns = time.monotonic(), time.time_ns()
+        count(self.counters.disconnects, reason)
+        self._publisher.gap(reason, now_ns)
+        kind = "connect_failed" if opened_s is None else "disconnected"
+        self._publisher.feed_event(kind, now_ns, reason=reason, detail=text)
+        if self._away_since_s is None:
+            self._away_since_s = now_s
+        lasted_s = 0.0 if opened_s is None else now_s - opened_s
+        # On top of what the server asks for, or all who were told the same would
+        # come back at the same moment.
+        delay_s = self._backoff.next_delay_s(connected_for_s=lasted_s)
+        delay_s += retry_after_s(error, datetime.now(UTC))
+        failures = self._backoff.failures
+        log = _log.warning if worth_a_line(failures) else _log.debug
+        lasted = {} if opened_s is None else {"lasted_s": round(lasted_s, 3)}
+        log(
+            "feed: not connected" if opened_s is None else "feed: disconnected",
+            reason=reason,
+            error=text,
+            **lasted,
+            failures=failures,
+            retry_in_s=round(delay_s, 3),
+        )
+        return delay_s
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not beyond `stop`."""
@@ -212,12 +259,3 @@ class FeedConnection:
                 await self._stopping.wait()
         except TimeoutError:
             return
-
-
-async def _wait_for(opening: AsyncWebSocketContext) -> AsyncWebSocket:
-    return await opening
-
-
-def _being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

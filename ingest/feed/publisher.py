@@ -1,6 +1,18 @@
-"""From a connection's events to the sink: which stream, in which encoding."""
+"""From a connection's events to the sink: which stream, in which encoding, with which marks.
+
+What a reader of one stream sees:
+
+    reset   the first data of this process follows; what stands before, if anything,
+            was written by an earlier one, and there may be data missing in between
+    gap     from here on data may be missing
+    resume  the venue feeds this stream again; the gap ends here
+
+A gap is marked when the connection is lost, at a stop, and, for every stream, when
+this process takes over from one that died.
+"""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from ingest.codecs import Codec
 from ingest.feed.counters import FeedCounters
@@ -14,7 +26,7 @@ from ingest.venues.base import Data, Topic, Venue
 class Route:
     """Where the data of one topic goes."""
 
-    __slots__ = ("active", "decode", "gap", "stream", "topic", "writer")
+    __slots__ = ("active", "decode", "mark", "stream", "topic", "writer")
 
     def __init__(self, topic: Topic, venue: Venue, writer: StreamWriter) -> None:
         self.topic = topic
@@ -22,7 +34,8 @@ class Route:
         self.stream = Stream(venue.name, topic.channel, topic.instrument)
         self.writer = writer
         self.active = False  # in this session: acknowledged, or sending
-        self.gap = False  # a gap marker stands in the stream, and nothing behind it
+        # What has to stand before the next data; "resume": a gap is open.
+        self.mark: Literal["reset", "resume"] | None = "reset"
 
 
 class FeedPublisher:
@@ -68,7 +81,7 @@ class FeedPublisher:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
             events = route.decode(data, rx)
-            if not route.active:
+            if route.mark is not None:
                 self._revive(route, rx)
             stream, add = route.stream, route.writer.add
             for event in events:
@@ -76,11 +89,14 @@ class FeedPublisher:
             self._counters.events += len(events)
         return True
 
-    def acknowledged(self, topics: Sequence[Topic]) -> None:
-        """The venue accepted these topics."""
+    def acknowledged(self, topics: Sequence[Topic], rx: int) -> None:
+        """The venue accepted these topics: an open gap ends, even if no data comes soon."""
         for topic in topics:
             for route in self._routes[topic.name]:
                 route.active = True
+                # A reset waits for data: it must not create streams that stay empty.
+                if route.mark == "resume":
+                    self._revive(route, rx)
 
     @property
     def active(self) -> int:
@@ -97,24 +113,25 @@ class FeedPublisher:
     def gap(self, reason: str, rx: int, *, everything: bool = False) -> None:
         """Mark that data may be missing from here on: the session is over.
 
-        Only streams that were being fed get the mark, and only one until data
-        comes again; *everything* marks all, when an earlier process fed them.
+        Only streams that this process has fed get the mark, and only one until they
+        are fed again; *everything* marks all, when an earlier process fed them.
         """
         for routes in self._routes.values():
             for route in routes:
-                if (route.active or everything) and not route.gap:
-                    route.gap = True
-                    marker = Marker(type="gap", reason=reason, rx=rx)
-                    self._add(route.writer, route.stream, marker, rx)
+                if route.mark is None or (everything and route.mark == "reset"):
+                    route.mark = "resume"
+                    self._add(
+                        route.writer, route.stream, Marker(type="gap", reason=reason, rx=rx), rx
+                    )
                 route.active = False
 
     def _revive(self, route: Route, rx: int) -> None:
         route.active = True
-        if route.gap:
-            route.gap = False
-            self._add(
-                route.writer, route.stream, Marker(type="resume", reason="resubscribed", rx=rx), rx
-            )
+        if route.mark is not None:
+            reason = "started" if route.mark == "reset" else "resubscribed"
+            marker = Marker(type=route.mark, reason=reason, rx=rx)
+            route.mark = None
+            self._add(route.writer, route.stream, marker, rx)
 
     def _add(self, writer: StreamWriter, stream: Stream, event: AnyEvent, rx: int) -> None:
         writer.add(rx, *self._codec.encode(stream, event))

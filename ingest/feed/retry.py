@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from ingest.feed.heartbeat import HeartbeatLost
 from wscore import CurlECode, CurlError, HandshakeError, WebSocketClosed, WebSocketError
+from wscore import WsCloseCode as Close
 
 # A venue that asks for more than this is not taken at its word: somebody must look.
 MAX_RETRY_AFTER_S = 900.0
 
-_CURL_REASONS = {
+_CURL_REASONS: dict[int, str] = {
     CurlECode.COULDNT_RESOLVE_HOST: "dns",
     CurlECode.COULDNT_RESOLVE_PROXY: "dns",
     CurlECode.COULDNT_CONNECT: "refused",
@@ -16,20 +18,46 @@ _CURL_REASONS = {
     CurlECode.PEER_FAILED_VERIFICATION: "tls",
     CurlECode.SSL_CONNECT_ERROR: "tls",
     CurlECode.PROXY: "proxy",
+    # Connected, and then what came was not HTTP, or nothing at all.
+    CurlECode.WEIRD_SERVER_REPLY: "bad_handshake",
+    CurlECode.UNSUPPORTED_PROTOCOL: "bad_handshake",
+    CurlECode.GOT_NOTHING: "dropped_in_handshake",
+    CurlECode.RECV_ERROR: "dropped_in_handshake",
+    CurlECode.SEND_ERROR: "dropped_in_handshake",
 }
+# What broke the rules on an open connection.
+_BREACHES: dict[int, str] = {
+    Close.PROTOCOL_ERROR: "protocol_error",
+    Close.INVALID_DATA: "bad_utf8",
+    CurlECode.TOO_LARGE: "message_too_large",
+}
+
+
+class VenueLeaving(Exception):
+    """The venue announced that this connection will go away."""
 
 
 def disconnect_reason(error: Exception) -> str:
     """Return a short, bounded word for the counters: `http_429`, `close_1001`, `timeout`, …"""
-    if isinstance(error, HandshakeError):
-        return "bad_handshake" if error.status in (0, 101) else f"http_{error.status}"
-    if isinstance(error, WebSocketClosed):
-        return f"close_{error.code}"
-    if isinstance(error, WebSocketError):
-        return "protocol_error"
-    if isinstance(error, CurlError):
-        return _CURL_REASONS.get(CurlECode(error.code), "connect_error") if error.code else "error"
+    match error:
+        case VenueLeaving():
+            return "venue_leaving"
+        case HeartbeatLost():
+            return "ping_timeout"
+        case HandshakeError():
+            return "bad_handshake" if error.status in (0, 101) else f"http_{error.status}"
+        case WebSocketClosed():
+            return "ping_timeout" if is_ping_timeout(error) else f"close_{error.code}"
+        case WebSocketError():
+            return _BREACHES.get(error.code, "io_error")
+        case CurlError():
+            return _CURL_REASONS.get(error.code, "connect_error")
     return "error"
+
+
+def is_ping_timeout(error: WebSocketClosed) -> bool:
+    """Tell our own giving up on a silent peer from a 1011 that the peer sent."""
+    return error.code == Close.INTERNAL_ERROR and str(error) == "keepalive ping timeout"
 
 
 def retry_after_s(error: Exception, now: datetime) -> float:
@@ -48,10 +76,10 @@ def _seconds(value: str, now: datetime) -> float:
         return float(value[:9])
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+        # A date without a zone is UTC (RFC 9110, section 5.6.7).
+        return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
+    except (ValueError, OverflowError):
         return 0.0
-    # A date without a zone is UTC (RFC 9110, section 5.6.7).
-    return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
 
 
 def describe(error: Exception) -> str:

@@ -27,7 +27,7 @@ class SampledLog:
         _log.warning(
             "feed: message not used",
             reason=reason,
+            unlogged=self._skipped.pop(reason, 0),  # more of the same since the last line
             error=text[:_SAMPLE_BYTES],
             sample=payload[:_SAMPLE_BYTES].decode(errors="replace"),
-            unlogged=self._skipped.pop(reason, 0),
         )

@@ -8,26 +8,22 @@ import structlog
 
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
+from ingest.feed.heartbeat import HeartbeatClock
 from ingest.feed.publisher import FeedPublisher
+from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.venues.base import Ack, Data, Ignored, Reconnect, Reject, Topic, Venue
 from ingest.venues.subscriber import Subscriber
-from wscore import AsyncWebSocket, WebSocketClosed
+from wscore import AsyncWebSocket, CurlError, WebSocketClosed, WsCloseCode
 
 _log = structlog.get_logger(__name__)
 
-
-class VenueLeaving(Exception):
-    """The venue announced that this connection will go away."""
-
-
-class HeartbeatLost(Exception):
-    """The venue did not answer the application-level ping in time."""
+_LEAVE_TIMEOUT_S = 3.0
 
 
 class FeedSession:
-    """Reads one connection to its end. Two tasks: `read`, and `drive` for what is sent."""
+    """Reads one connection to its end. Two tasks: `_read`, and `_drive` for what is sent."""
 
     def __init__(
         self,
@@ -38,61 +34,99 @@ class FeedSession:
         sink: RedisStreamsSink,
         counters: FeedCounters,
         samples: SampledLog,
-        on_settled: Callable[[], None],
+        *,
+        stopping: asyncio.Event,
+        on_settled: Callable[[Subscriber], None],
     ) -> None:
+        """*on_settled* is called once, when every topic has its answer or never gets one.
+
+        *stopping*: from then on nothing that was received is held back.
+        """
         self._ws = ws
         self._venue = venue
         self._publisher = publisher
         self._sink = sink
         self._counters = counters
         self._samples = samples
+        self._stopping = stopping
         self._on_settled = on_settled
         self._subscriber = Subscriber(venue, topics, time.monotonic_ns())
-        self._stir = asyncio.Event()  # an answer came: `drive` looks again
-        self._heard_s = time.monotonic()
+        self._heartbeat = (
+            HeartbeatClock(venue.heartbeat, time.monotonic()) if venue.heartbeat else None
+        )
+        self._stir = asyncio.Event()  # something happened: `_drive` looks again
         self._leaving: Reconnect | None = None
+        self._blocked = False  # by the sink; what the venue sends is not looked at
 
     async def run(self) -> None:
         """Return never; the connection's end is an exception.
 
         Raises:
             WebSocketClosed, WebSocketError: the connection ended.
-            VenueLeaving: the venue asks us to reconnect.
+            VenueLeaving: the venue asked us to go, and we did.
             HeartbeatLost: the venue is silent.
             SinkError: the sink has failed.
         """
         driver = asyncio.create_task(self._drive())
-        # If the driver fails, the reader must not go on without it.
         driver.add_done_callback(self._on_driver_done)
         try:
             await self._read()
+        except WebSocketClosed as exc:
+            if self._leaving is not None:
+                raise VenueLeaving(self._leaving.reason) from exc
+            raise
         finally:
             driver.cancel()
             await asyncio.wait([driver])
-            error = None if driver.cancelled() else driver.exception()
-            if error is not None and not isinstance(error, WebSocketClosed):
+            if (error := _driver_error(driver)) is not None:
                 raise error
 
     def _on_driver_done(self, driver: "asyncio.Task[None]") -> None:
-        if not driver.cancelled() and driver.exception() is not None:
+        # The reader must not go on without the driver. It notices by itself when
+        # nothing can be sent any more, but only after what is left to read.
+        if _driver_error(driver) is not None:
             self._ws.terminate()
 
+    # -- what is received ------------------------------------------------------
+
     async def _read(self) -> None:
-        ws, sink = self._ws, self._sink
+        ws, sink, counters = self._ws, self._sink, self._counters
         while True:
             batch = await ws.recv_batch()
-            self._heard_s = time.monotonic()
+            if self._heartbeat is not None:
+                self._heartbeat.heard(time.monotonic())
+            # Before the batch, not after it: the sink may have filled up while we
+            # waited, and other connections write to it as well.
+            if sink.full:
+                await self._until_writable()
             start = 0
             for end, rx in batch.reads:
                 for payload in batch.messages[start:end]:
                     self._handle(payload, rx)
                 start = end
-                self._counters.last_frame_ns = rx
-            if self._leaving is not None:
-                raise VenueLeaving(self._leaving.reason)
-            if sink.full:
-                # Not reading on fills the socket's buffers: the venue has to wait.
-                await sink.wait_writable()
+                counters.last_frame_ns = rx
+
+    async def _until_writable(self) -> None:
+        """Wait until the sink takes more, but not beyond a stop.
+
+        Not reading on fills the socket's buffers: the venue has to wait. At a stop
+        everything is handed over, so that what the sink cannot hold is counted.
+        """
+        self._blocked = True
+        waiting = [
+            asyncio.create_task(self._sink.wait_writable()),
+            asyncio.create_task(_wait(self._stopping)),
+        ]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in waiting:
+                task.cancel()
+            self._blocked = False
+            if self._heartbeat is not None:
+                self._heartbeat.heard(time.monotonic())
 
     def _handle(self, payload: bytes, rx: int) -> None:
         counters = self._counters
@@ -113,30 +147,30 @@ class FeedSession:
             return
         counters.control += 1
         if isinstance(inbound, Ack):
-            self._publisher.acknowledged(self._subscriber.on_ack(inbound))
-            self._stir.set()
+            self._publisher.acknowledged(self._subscriber.on_ack(inbound), rx)
         elif isinstance(inbound, Reject):
-            self._on_reject(inbound, rx)
+            # Topics that are refused for good are reported together, once settled.
+            if not self._subscriber.on_reject(inbound):
+                text = f"the venue refused a request: {inbound.message}"
+                self._samples.warning("refused", payload, text)
         elif isinstance(inbound, Reconnect):
             self._leaving = inbound
         elif isinstance(inbound, Ignored):
             _log.debug("feed: passed over", reason=inbound.reason)
-
-    def _on_reject(self, reject: Reject, rx: int) -> None:
-        refused = self._subscriber.on_reject(reject)
-        names = ", ".join(topic.name for topic in refused)
-        if refused:
-            text = f"{names}: {reject.message} ({reject.code})"
-            _log.error("feed: the venue refused a subscription", topics=names, said=reject.message)
-            self._publisher.feed_event("refused", rx, reason=reject.code or None, detail=text[:500])
-        else:
-            _log.warning("feed: the venue refused a request", said=reject.message, code=reject.code)
+            return
         self._stir.set()
 
+    # -- what is sent ----------------------------------------------------------
+
     async def _drive(self) -> None:
-        """Send what is due: subscriptions at the venue's pace, heartbeats."""
+        """Send what is due: subscriptions at the venue's pace, heartbeats, the farewell."""
         settled = False
         while True:
+            self._stir.clear()
+            if self._leaving is not None:
+                # What is under way comes before the venue's CLOSE, and is still read.
+                await self._ws.close(WsCloseCode.GOING_AWAY, timeout=_LEAVE_TIMEOUT_S)
+                return
             now_ns = time.monotonic_ns()
             self._expire(now_ns)
             request = self._subscriber.next_request(now_ns)
@@ -145,43 +179,53 @@ class FeedSession:
                 continue
             if self._subscriber.settled and not settled:
                 settled = True
-                self._on_settled()
-            wait_s = await self._heartbeat()
-            wait_ns = self._subscriber.wait_ns(time.monotonic_ns())
-            if wait_ns is not None:
-                wait_s = min(wait_s or wait_ns / 1e9, wait_ns / 1e9)
-            self._stir.clear()
+                self._on_settled(self._subscriber)
+            waits_s = [wait_s for wait_s in (await self._beat(), self._request_wait_s()) if wait_s]
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(min(waits_s, default=None)):
                     await self._stir.wait()
             except TimeoutError:
                 continue
 
+    def _request_wait_s(self) -> float | None:
+        wait_ns = self._subscriber.wait_ns(time.monotonic_ns())
+        return None if wait_ns is None else max(wait_ns / 1e9, 0.001)
+
     def _expire(self, now_ns: int) -> None:
         expired = self._subscriber.expire(now_ns)
         if expired.retried:
-            names = [topic.name for topic in expired.retried]
-            _log.warning("feed: subscriptions not acknowledged, asking again", topics=names[:20])
-        if expired.abandoned:
-            names = [topic.name for topic in expired.abandoned]
-            _log.error("feed: subscriptions never acknowledged", topics=names[:20])
-            self._publisher.feed_event("unanswered", time.time_ns(), detail=", ".join(names)[:500])
+            _log.warning(
+                "feed: subscriptions not acknowledged, asking again",
+                topics=len(expired.retried),
+                names=names_of(expired.retried),
+            )
 
-    async def _heartbeat(self) -> float | None:
-        """Ping if it is time; return how long until there is something to do again."""
-        heartbeat = self._venue.heartbeat
-        if heartbeat is None:
+    async def _beat(self) -> float | None:
+        """Ping the venue if it is time; return how long until there is something to do."""
+        clock = self._heartbeat
+        if clock is None:
             return None
-        idle_s = time.monotonic() - self._heard_s
-        if idle_s >= heartbeat.after_idle_s + heartbeat.timeout_s:
-            raise HeartbeatLost(f"nothing heard for {idle_s:.1f} s")
-        if idle_s < heartbeat.after_idle_s:
-            self._pinged = False
-            return heartbeat.after_idle_s - idle_s
-        if not self._pinged:
-            self._pinged = True
-            await self._ws.send_str(heartbeat.payload.decode())
+        if self._blocked:  # we are the silent ones
+            clock.heard(time.monotonic())
+        ping, wait_s = clock.check(time.monotonic())
+        if ping:
+            assert self._venue.heartbeat is not None
             self._subscriber.count_message(time.monotonic_ns())
-        return heartbeat.after_idle_s + heartbeat.timeout_s - idle_s
+            await self._ws.send_str(self._venue.heartbeat.payload.decode())
+        return wait_s
 
-    _pinged = False
+
+def names_of(topics: "list[Topic] | tuple[Topic, ...]", limit: int = 20) -> str:
+    """Return the venue's names of the first few topics, for a line of the log."""
+    names = ", ".join(topic.name for topic in topics[:limit])
+    return names if len(topics) <= limit else f"{names}, … ({len(topics)} in all)"
+
+
+def _driver_error(driver: "asyncio.Task[None]") -> BaseException | None:
+    """Return what the reader cannot learn from the connection."""
+    error = None if driver.cancelled() else driver.exception()
+    return None if isinstance(error, CurlError) else error
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

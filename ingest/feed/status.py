@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ingest.feed.counters import FeedCounters
 from ingest.sinks.counters import SinkCounters
@@ -30,3 +30,41 @@ class WorkerStatus(Struct, kw_only=True):
     feeds: list[FeedStatus]
     sink: SinkCounters
     final: bool = False
+
+
+class Totals(Struct, kw_only=True):
+    """What one worker, or several, did all in all; what is logged at the end."""
+
+    connects: int = 0
+    disconnects: dict[str, int] = field(default_factory=dict)  # by reason
+    frames: int = 0  # = data + control + unknown_topic + decode_errors
+    data: int = 0
+    control: int = 0
+    unknown_topic: int = 0
+    decode_errors: dict[str, int] = field(default_factory=dict)  # by reason
+    events: int = 0  # = published + dropped + unpublished
+    published: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)  # by reason
+    unpublished: int = 0  # in hand when the worker ended
+
+    def add(self, status: WorkerStatus) -> None:
+        """Add the last report of a worker that has ended."""
+        for feed in status.feeds:
+            counters = feed.counters
+            self.connects += counters.connects
+            _merge(self.disconnects, counters.disconnects)
+            self.frames += counters.frames
+            self.data += counters.data
+            self.control += counters.control
+            self.unknown_topic += counters.unknown_topic
+            _merge(self.decode_errors, counters.decode_errors)
+            self.events += counters.events
+        sink = status.sink
+        self.published += sink.acked_entries + sink.duplicates
+        _merge(self.dropped, sink.dropped)
+        self.unpublished += sink.pending_entries
+
+
+def _merge(totals: dict[str, int], more: dict[str, int]) -> None:
+    for reason, number in more.items():
+        totals[reason] = totals.get(reason, 0) + number

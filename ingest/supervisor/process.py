@@ -26,17 +26,21 @@ class WorkerProcess:
     ) -> None:
         self._process = process
         self._on_status = on_status
-        self.reported = False  # it has told something, so its start is over
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
     async def start(
         cls, start: WorkerStart, on_status: Callable[[WorkerStatus], None]
     ) -> "WorkerProcess":
-        """Start a fresh interpreter: no state of ours, and no threads, is inherited."""
+        """Start a fresh interpreter: no state of ours, and no threads, is inherited.
+
+        Raises:
+            OSError: the system has no room for another process.
+        """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "ingest.worker"),
+            # -P: what lies in the working directory must not stand in for a module.
+            *("-P", "-m", "ingest.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_MAX_REPORT_BYTES,
@@ -77,7 +81,6 @@ class WorkerProcess:
                 # A report cut off by a crash.
                 _log.warning("supervisor: unreadable report", pid=self.pid, error=str(exc))
                 continue
-            self.reported = True
             self._on_status(status)
 
 

@@ -7,19 +7,47 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import structlog
+from msgspec import structs
 
 from ingest.config.schema import Config
 from ingest.cores import available_cores
 from ingest.embedded import EmbeddedServer
-from ingest.errors import EmbeddedServerError
+from ingest.errors import EmbeddedServerError, IngestError
 from ingest.feed.status import WorkerStatus
 from ingest.plan import LogFormat, make_plan
 from ingest.supervisor.supervisor import Supervisor
-from wscore import Backoff
+from wscore import Backoff, CurlError
+from wscore.provider import ensure_loaded
 
 _log = structlog.get_logger(__name__)
 
 _SERVER_STOP_S = 5.0
+
+
+class StopSignals:
+    """SIGTERM and SIGINT, for the task that makes it: the first stops, the second forces.
+
+    While `supervisor` is set, stopping is its matter. Before and after, when the
+    embedded server starts or ends, the task is cancelled.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.supervisor: Supervisor | None = None
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        self.received += 1
+        _log.info("service: signal received", signal=number.name)
+        if self.supervisor is not None:
+            self.supervisor.stop()
+        else:
+            self._task.cancel()
 
 
 async def run_service(
@@ -32,27 +60,43 @@ async def run_service(
 
     Raises:
         EmbeddedServerError: there is no `redis.url`, and our own server does not start.
+        IngestError: there is no usable libcurl.
     """
-    supervisor = Supervisor(on_status=on_status)
-    # Before anything is started: a signal that comes early is not lost.
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, supervisor, number)
-    async with redis_for(config) as redis_url:
-        plan = make_plan(
-            config, cores=available_cores(), redis_url=redis_url, log_format=log_format
-        )
-        for note in plan.notes:
-            _log.warning(f"plan: {note}")
-        _log.info("service: started", workers=len(plan.workers))
-        status = await supervisor.run(plan)
-        _log.info("service: stopped", status=status)
-        return status
-
-
-def _on_signal(supervisor: Supervisor, number: signal.Signals) -> None:
-    _log.info("service: signal received", signal=number.name)
-    supervisor.stop()
+    signals = StopSignals()
+    try:
+        # In each worker it would only fail again and again.
+        ensure_loaded()
+    except CurlError as exc:
+        raise IngestError(str(exc)) from exc
+    try:
+        async with redis_for(config) as redis_url:
+            plan = make_plan(
+                config, cores=available_cores(), redis_url=redis_url, log_format=log_format
+            )
+            for note in plan.notes:
+                _log.warning(f"plan: {note}")
+            signals.supervisor = supervisor = Supervisor(plan, on_status=on_status)
+            _log.info(
+                "service: started",
+                workers=len(plan.workers),
+                connections=sum(len(worker.connections) for worker in plan.workers),
+                topics=sum(worker.topics for worker in plan.workers),
+            )
+            try:
+                status = await supervisor.run()
+            finally:
+                signals.supervisor = None
+            _log.info(
+                "service: workers stopped",
+                restarts=supervisor.restarts,
+                **structs.asdict(supervisor.totals()),
+            )
+    except asyncio.CancelledError:
+        if not signals.received:
+            raise
+        status = 0 if signals.received == 1 else 1
+    _log.info("service: stopped", status=status)
+    return status
 
 
 @contextlib.asynccontextmanager
@@ -81,7 +125,15 @@ async def _keep_server(server: EmbeddedServer) -> None:
         delay_s = backoff.next_delay_s(connected_for_s=time.monotonic() - started)
         _log.error("embedded server: died, restarting", status=status, retry_in_s=round(delay_s, 3))
         await asyncio.sleep(delay_s)
-        try:
-            await server.start()
-        except EmbeddedServerError as exc:
-            _log.error("embedded server: not started", error=str(exc))
+        while True:
+            try:
+                await server.start()
+                break
+            except EmbeddedServerError as exc:
+                delay_s = backoff.next_delay_s()
+                _log.error(
+                    "embedded server: not started, trying again",
+                    error=str(exc),
+                    retry_in_s=round(delay_s, 3),
+                )
+                await asyncio.sleep(delay_s)

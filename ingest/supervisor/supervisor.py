@@ -1,13 +1,14 @@
 """Starts the workers, restarts those that die, stops them in order."""
 
 import asyncio
+import copy
 import signal
 import time
 from collections.abc import Callable
 
 import structlog
 
-from ingest.feed.status import WorkerStatus
+from ingest.feed.status import Totals, WorkerStatus
 from ingest.plan import Plan, WorkerPlan
 from ingest.supervisor.process import WorkerProcess, describe_exit
 from ingest.worker.start import WorkerStart
@@ -30,35 +31,26 @@ class Supervisor:
     report, also after it ended.
     """
 
-    def __init__(self, *, on_status: Callable[[WorkerStatus], None] | None = None) -> None:
+    def __init__(
+        self, plan: Plan, *, on_status: Callable[[WorkerStatus], None] | None = None
+    ) -> None:
+        self._plan = plan
         self._on_status = on_status
         self.statuses: dict[int, WorkerStatus] = {}
         self.restarts = 0
+        self._past = Totals()  # of processes that died, but for each worker's latest
         self._heard: dict[int, float] = {}  # monotonic seconds, by worker
         self._processes: dict[int, WorkerProcess] = {}
         self._stopping = asyncio.Event()
+        self._grace_s = max(worker.shutdown.grace_s for worker in plan.workers)
         self._forced = False
         self._unclean = False
 
-    async def run(self, plan: Plan) -> int:
+    async def run(self) -> int:
         """Run until stopped; return 0 if every worker ended gracefully and in time, else 1."""
-        sharers = _sharers(plan)
-        grace_s = max(worker.shutdown.grace_s for worker in plan.workers)
-        lives = {
-            asyncio.create_task(self._keep_running(worker, sharers)) for worker in plan.workers
-        }
-        stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({stopping, *lives}, return_when=asyncio.FIRST_COMPLETED)
-        if not stopping.done():  # a life ends before only by a fault of ours
-            self.stop()
-        _, late = await asyncio.wait(lives, timeout=grace_s)
-        if late:
-            self._forced = True
-            _log.error("supervisor: workers did not stop in time, killing them", workers=len(late))
-            self._signal_all(signal.SIGKILL)
-            await asyncio.wait(late)
-        for life in lives:
-            life.result()
+        async with asyncio.TaskGroup() as group:
+            keepers = [group.create_task(self._keep_running(w)) for w in self._plan.workers]
+            group.create_task(self._enforce_grace(keepers))
         return 1 if self._forced or self._unclean else 0
 
     def stop(self) -> None:
@@ -76,11 +68,18 @@ class Supervisor:
         """Process ids of the running workers, by worker."""
         return {worker: process.pid for worker, process in self._processes.items()}
 
+    def totals(self) -> Totals:
+        """Return what all workers did, by their last reports."""
+        totals = copy.deepcopy(self._past)
+        for status in self.statuses.values():
+            totals.add(status)
+        return totals
+
     def _signal_all(self, number: signal.Signals) -> None:
         for process in self._processes.values():
             process.signal(number)
 
-    async def _keep_running(self, worker: WorkerPlan, sharers: dict[str, int]) -> None:
+    async def _keep_running(self, worker: WorkerPlan) -> None:
         """One worker's life, across its processes."""
         backoff = Backoff(
             base_s=_RESTART_BASE_S,
@@ -90,10 +89,9 @@ class Supervisor:
         restarts = 0
         while not self._stopping.is_set():
             started = time.monotonic()
-            start = WorkerStart(plan=worker, restarts=restarts, sharers=sharers)
-            status = await self._run_once(start)
+            died_of = await self._run_once(worker, restarts)
             if self._stopping.is_set():
-                self._unclean |= status != 0
+                self._unclean |= died_of is not None
                 break
             restarts += 1
             self.restarts += 1
@@ -101,7 +99,8 @@ class Supervisor:
             _log.error(
                 "supervisor: worker died, restarting",
                 worker=worker.worker,
-                died_of=describe_exit(status),
+                died_of=died_of or "exit status 0",
+                lived_s=round(time.monotonic() - started, 3),
                 restarts=restarts,
                 retry_in_s=round(delay_s, 3),
             )
@@ -111,9 +110,14 @@ class Supervisor:
             except TimeoutError:
                 continue
 
-    async def _run_once(self, start: WorkerStart) -> int:
-        process = await WorkerProcess.start(start, self._on_report)
-        number = start.plan.worker
+    async def _run_once(self, worker: WorkerPlan, restarts: int) -> str | None:
+        """Run one process to its end; return what it died of, None if it ended in order."""
+        number = worker.worker
+        start = WorkerStart(plan=worker, restarts=restarts, sharers=self._sharers())
+        try:
+            process = await WorkerProcess.start(start, self._on_report)
+        except OSError as exc:
+            return f"not started: {exc}"
         self._processes[number] = process
         self._heard[number] = time.monotonic()
         if self._stopping.is_set():  # while it was being started
@@ -121,35 +125,52 @@ class Supervisor:
         watchdog = asyncio.create_task(self._watch(number, process))
         try:
             status = await process.wait()
-            # One that was still starting had nothing to end gracefully.
-            return 0 if status == -signal.SIGTERM and not process.reported else status
         finally:
             watchdog.cancel()
             del self._processes[number]
+        # A SIGTERM that comes before the worker has a handler for it finds one that
+        # has not begun to work.
+        if status == 0 or (self._stopping.is_set() and status == -signal.SIGTERM):
+            return None
+        return describe_exit(status)
 
     async def _watch(self, number: int, process: WorkerProcess) -> None:
         """End a worker whose loop has stopped turning: it cannot end itself."""
         while True:
             silent_s = time.monotonic() - self._heard[number]
             if silent_s >= _HUNG_AFTER_S:
-                _log.error("supervisor: worker hangs, ending it", worker=number, silent_s=silent_s)
+                _log.error("supervisor: worker hangs, ending it", worker=number, pid=process.pid)
                 process.signal(signal.SIGABRT)
                 await asyncio.sleep(2.0)
                 process.signal(signal.SIGKILL)
                 return
             await asyncio.sleep(_HUNG_AFTER_S - silent_s)
 
+    async def _enforce_grace(self, keepers: "list[asyncio.Task[None]]") -> None:
+        await self._stopping.wait()
+        _, late = await asyncio.wait(keepers, timeout=self._grace_s)
+        if late:
+            self._forced = True
+            _log.error(
+                "supervisor: workers did not stop in time, killing them",
+                workers=len(late),
+                grace_s=self._grace_s,
+            )
+            self._signal_all(signal.SIGKILL)
+
     def _on_report(self, status: WorkerStatus) -> None:
         self._heard[status.worker] = time.monotonic()
+        before = self.statuses.get(status.worker)
+        if before is not None and before.pid != status.pid:
+            self._past.add(before)
         self.statuses[status.worker] = status
         if self._on_status is not None:
             self._on_status(status)
 
-
-def _sharers(plan: Plan) -> dict[str, int]:
-    """Count the workers of each venue: they share its limits on connection attempts."""
-    sharers: dict[str, int] = {}
-    for worker in plan.workers:
-        for venue in {connection.venue for connection in worker.connections}:
-            sharers[venue] = sharers.get(venue, 0) + 1
-    return sharers
+    def _sharers(self) -> dict[str, int]:
+        """Count the workers of each venue: they share its limits on connection attempts."""
+        sharers: dict[str, int] = {}
+        for worker in self._plan.workers:
+            for venue in {connection.venue for connection in worker.connections}:
+                sharers[venue] = sharers.get(venue, 0) + 1
+        return sharers

@@ -16,11 +16,14 @@ from ingest.worker.start import WorkerStart
 
 
 def main() -> None:
-    """Run one worker; exit status 0 if everything received was published."""
+    """Run one worker; exit status 0 after a graceful stop."""
     # Before anything else may write to descriptor 1: that is the supervisor's pipe.
     reports = os.dup(1)
     os.dup2(2, 1)
-    start = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerStart)
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        sys.exit("ingest.worker: no plan on standard input; the supervisor is what starts this")
+    start = msgspec.json.decode(line, type=WorkerStart)
     plan = start.plan
     logging.configure(plan.log_format, plan.log_level)
     logging.bind_context(worker=plan.worker)

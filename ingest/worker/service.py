@@ -1,7 +1,6 @@
 """The worker's life: start everything, report, stop in order."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -9,13 +8,15 @@ import time
 
 import msgspec
 import structlog
+from msgspec import structs
 
 from ingest import codecs, venues
 from ingest.feed.budget import RateBudget
 from ingest.feed.connection import FeedConnection
-from ingest.feed.status import WorkerStatus
+from ingest.feed.status import Totals, WorkerStatus
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.sinks.settings import SinkSettings
+from ingest.worker.reports import ReportPipe
 from ingest.worker.start import WorkerStart
 from wscore import AsyncSession
 
@@ -24,6 +25,7 @@ _log = structlog.get_logger(__name__)
 _REPORT_EVERY_S = 0.5
 _CLOSE_SHARE = 0.4  # of the grace period: for the venues' CLOSE; the rest is the sink's
 _MARGIN_S = 0.5  # to be done before the supervisor's patience is
+_LAST_WORDS_S = 0.2
 
 
 class WorkerService:
@@ -32,7 +34,7 @@ class WorkerService:
     def __init__(self, start: WorkerStart) -> None:
         plan = start.plan
         self._plan = plan
-        self._after_crash = start.restarts > 0
+        self._restarts = start.restarts
         self._sink = RedisStreamsSink(
             plan.redis.url or "",
             SinkSettings(maxlen=plan.redis.maxlen),
@@ -41,7 +43,8 @@ class WorkerService:
         self._stop = asyncio.Event()
         self._stop_reason = ""
         codec = codecs.get(plan.redis.encoding)
-        self._session = AsyncSession(max_clients=2 * len(plan.connections) + 1)
+        # Twice: a connection that is being closed still counts while its successor opens.
+        self._session = AsyncSession(max_clients=2 * len(plan.connections))
         budgets = {
             name: RateBudget(*venues.get(name).limits.connects, shares=start.sharers.get(name, 1))
             for name in {connection.venue for connection in plan.connections}
@@ -66,19 +69,26 @@ class WorkerService:
         # Ctrl-C is the supervisor's to handle; it tells us when it is our turn.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         loop.add_reader(sys.stdin.fileno(), self._on_stdin)
-        reporter = asyncio.create_task(self._report(reports_fd))
+        reports = await ReportPipe.open(reports_fd)
+        reporter = asyncio.create_task(self._report(reports))
         self._sink.start()
         feeds = [
-            asyncio.create_task(feed.run(after_crash=self._after_crash)) for feed in self._feeds
+            asyncio.create_task(feed.run(after_crash=self._restarts > 0), name=plan.name)
+            for feed, plan in zip(self._feeds, self._plan.connections, strict=True)
         ]
         for task in feeds:
             task.add_done_callback(self._on_feed_done)
-        _log.info("worker: started", pid=os.getpid(), connections=len(feeds))
+        _log.info(
+            "worker: started",
+            pid=os.getpid(),
+            connections=len(feeds),
+            topics=self._plan.topics,
+            restarts=self._restarts,
+        )
         await self._stop.wait()
         await self._shut_down(feeds)
         reporter.cancel()
-        await asyncio.wait([reporter])
-        await self._last_words(reports_fd)
+        await reports.close(self._encoded_status(final=True), _LAST_WORDS_S)
         failed = any(task.exception() is not None for task in feeds if not task.cancelled())
         # Entries that a dead Redis did not take are logged and counted; the stop was
         # graceful all the same.
@@ -100,13 +110,19 @@ class WorkerService:
             return
         # Either the sink is broken, or we are: a fresh process is the honest answer
         # to both, and the supervisor's backoff keeps it from spinning.
-        _log.critical("worker: a feed failed", exc_info=task.exception())
+        _log.critical(
+            "worker: a feed failed; ending, to be started afresh",
+            connection=task.get_name(),
+            exc_info=task.exception(),
+        )
         self._ask_to_stop("feed failed")
 
     async def _shut_down(self, feeds: "list[asyncio.Task[None]]") -> None:
         """Close the connections, then publish what they brought."""
-        grace_s = max(0.5, self._plan.shutdown.grace_s - _MARGIN_S)
-        ends = time.monotonic() + grace_s
+        grace_s = self._plan.shutdown.grace_s
+        # A margin for the interpreter's end, smaller where the whole grace is small.
+        grace_s -= min(_MARGIN_S, grace_s / 4)
+        began = time.monotonic()
         _log.info("worker: stopping", reason=self._stop_reason, grace_s=grace_s)
         closing_s = grace_s * _CLOSE_SHARE
         await asyncio.gather(*(feed.stop(closing_s) for feed in self._feeds))
@@ -114,42 +130,33 @@ class WorkerService:
         for task in late:
             task.cancel()
         if late:
-            _log.error("worker: feeds did not end in time", feeds=len(late))
+            _log.error("worker: feeds did not end in time", feeds=[t.get_name() for t in late])
             await asyncio.wait(late)
         await self._session.close()
-        unpublished = await self._sink.close(max(0.1, ends - time.monotonic()))
-        _log.info("worker: stopped", unpublished=unpublished)
+        await self._sink.close(max(0.1, grace_s - (time.monotonic() - began)))
+        totals = Totals()
+        totals.add(self._status())
+        _log.info(
+            "worker: stopped",
+            reason=self._stop_reason,
+            took_s=round(time.monotonic() - began, 3),
+            **structs.asdict(totals),
+        )
 
-    def _status(self, *, final: bool = False) -> bytes:
-        status = WorkerStatus(
+    def _status(self, *, final: bool = False) -> WorkerStatus:
+        return WorkerStatus(
             worker=self._plan.worker,
             pid=os.getpid(),
             feeds=[feed.status() for feed in self._feeds],
             sink=self._sink.counters,
             final=final,
         )
-        return msgspec.json.encode(status) + b"\n"
 
-    async def _report(self, fd: int) -> None:
+    def _encoded_status(self, *, final: bool = False) -> bytes:
+        return msgspec.json.encode(self._status(final=final))
+
+    async def _report(self, reports: ReportPipe) -> None:
         """Tell the supervisor how things are; also the proof that this loop still turns."""
-        transport = await _write_pipe(fd)
-        try:
-            while True:
-                # A supervisor that does not read must not stop us, nor fill our memory.
-                if transport.get_write_buffer_size() == 0:
-                    transport.write(self._status())
-                await asyncio.sleep(_REPORT_EVERY_S)
-        finally:
-            transport.abort()
-
-    async def _last_words(self, fd: int) -> None:
-        os.set_blocking(fd, True)
-        with contextlib.suppress(BrokenPipeError):  # the supervisor died before us
-            await asyncio.to_thread(os.write, fd, self._status(final=True))
-
-
-async def _write_pipe(fd: int) -> asyncio.WriteTransport:
-    transport, _ = await asyncio.get_running_loop().connect_write_pipe(
-        asyncio.BaseProtocol, os.fdopen(os.dup(fd), "wb", buffering=0)
-    )
-    return transport
+        while True:
+            reports.send(self._encoded_status())
+            await asyncio.sleep(_REPORT_EVERY_S)
