@@ -18,12 +18,19 @@ _log = structlog.get_logger(__name__)
 class StreamWriter:
     """One stream: where its entries are handed over, and all that is known of it."""
 
-    __slots__ = ("_append", "dropped", "head", "ids", "key", "prefix")
+    __slots__ = ("_append", "dropped", "head", "ids", "key", "preface", "prefix")
 
-    def __init__(self, key: str, maxlen: int | None, append: Callable[["Entry"], bool]) -> None:
+    def __init__(
+        self,
+        key: str,
+        maxlen: int | None,
+        append: Callable[["Entry"], bool],
+        preface: "Preface | None" = None,
+    ) -> None:
         self.key = key
         self.prefix = XaddPrefix(key, maxlen)
         self.ids = EntryIds()
+        self.preface = preface  # until it is known whether it is wanted
         self.dropped = 0  # entries of this stream that were lost: its owner marks the gap
         self._append = append
 
@@ -40,6 +47,7 @@ class StreamWriter:
 
 # A plain tuple: one is made per entry, and it is the cheapest thing that holds four values.
 Entry = tuple[StreamWriter, int, int, bytes]  # stream, rx_ns, count, encoded
+Preface = tuple[int, int, bytes]  # the same without the stream
 
 
 class PendingBuffer:
@@ -89,6 +97,16 @@ class PendingBuffer:
             self.idle = False
             self.on_append()
         return True
+
+    def prepend(self, entry: Entry) -> None:
+        """Queue *entry* in front of all others; there is always room for it."""
+        size = len(entry[3])
+        counters = self._counters
+        counters.pending_entries += 1
+        counters.pending_bytes += size
+        counters.added_entries += 1
+        counters.added_bytes += size
+        self._queue.appendleft(entry)
 
     def take(self) -> list[Entry]:
         """Take one batch's worth from the front: at least one entry if there is any."""

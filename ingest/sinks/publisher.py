@@ -11,7 +11,7 @@ from ingest.sinks.batch import Batch, build_batch
 from ingest.sinks.buffer import Entry, PendingBuffer, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
-from ingest.sinks.last_ids import last_id, last_id_command
+from ingest.sinks.last_ids import NO_ID, last_id, last_id_command
 from ingest.sinks.link import Link
 from ingest.sinks.reactions import Reaction, error_code
 from ingest.sinks.refused import RefusedEntries
@@ -73,7 +73,12 @@ class Publisher:
             streams = self._unlearned[:_STREAMS_PER_QUESTION]
             question = b"".join(last_id_command(stream.key) for stream in streams)
             for stream, reply in zip(streams, await link.call(question, len(streams)), strict=True):
-                stream.ids.raise_to(last_id(reply))
+                found = last_id(reply)
+                stream.ids.raise_to(found)
+                preface, stream.preface = stream.preface, None
+                if preface is not None and found != NO_ID:
+                    # Nothing was sent to this stream before: the front is its front.
+                    self._buffer.prepend((stream, *preface))
             del self._unlearned[: len(streams)]
 
     def _next_batch(self) -> Batch | None:

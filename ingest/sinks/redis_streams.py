@@ -15,7 +15,7 @@ import structlog
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
 from ingest.sinks.adopt import Target
-from ingest.sinks.buffer import PendingBuffer, StreamWriter
+from ingest.sinks.buffer import PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.link import Link
@@ -74,14 +74,20 @@ class RedisStreamsSink:
         self._task = asyncio.create_task(self._run(), name="redis-sink")
         self._task.add_done_callback(self._on_done)
 
-    def open_stream(self, key: str, maxlen: int | None = None) -> StreamWriter:
+    def open_stream(
+        self, key: str, *, maxlen: int | None = None, preface: Preface | None = None
+    ) -> StreamWriter:
         """Return the handle to write to stream *key*; the same one for the same key.
 
         *maxlen* is the stream's own approximate length, instead of the settings'.
+        *preface* is an entry (as in `StreamWriter.add`) that goes before all others,
+        but only if the stream turns out to hold entries of an earlier run.
         """
         stream = self._streams.get(key)
         if stream is None:
-            stream = StreamWriter(key, maxlen or self._settings.maxlen, self._buffer.append)
+            stream = StreamWriter(
+                key, maxlen or self._settings.maxlen, self._buffer.append, preface
+            )
             self._streams[key] = stream
             self._publisher.learn(stream)
         return stream

@@ -56,7 +56,7 @@ async def test_streams_are_trimmed_each_to_its_own_length(server, kit) -> None:
     """MAXLEN ~ comes from the settings, or from the stream."""
     async with kit.running(server.url, maxlen=1000) as sink:
         for key, maxlen in (("common", None), ("own", 200)):
-            kit.fill(sink.open_stream(key, maxlen), range(3000))
+            kit.fill(sink.open_stream(key, maxlen=maxlen), range(3000))
         assert await sink.flush(5) == 0
     with server.client() as client:
         assert 1000 <= client.xlen("common") < 1200
@@ -297,3 +297,19 @@ async def test_shutdown_without_server_is_bounded_and_says_what_is_left(kit) -> 
 def test_redis_client_library_is_recent_enough() -> None:
     """The tests use what redis-py 6 has."""
     assert int(redis.__version__.split(".")[0]) >= 6
+
+
+async def test_a_preface_goes_only_before_a_continued_stream(server, kit) -> None:
+    """It tells readers of an earlier run's entries that a new one begins; a new stream has none."""
+    async with kit.running(server.url) as sink:
+        kit.fill(sink.open_stream("old"), [1, 2])
+        assert await sink.flush(5) == 0
+    async with kit.running(server.url) as sink:
+        for key in ("old", "new"):
+            preface = (time.time_ns(), *kit.encoded(0))
+            kit.fill(sink.open_stream(key, preface=preface), [3, 4])
+        assert await sink.flush(5) == 0
+        assert sink.counters.acked_entries == sink.counters.added_entries == 5
+        assert sink.counters.pending_bytes == 0
+    assert server.values("old") == [1, 2, 0, 3, 4]
+    assert server.values("new") == [3, 4]
