@@ -1,0 +1,155 @@
+"""A sink that remembers, and a WebSocket that the test plays the venue on."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ingest import codecs, venues
+from ingest.feed.counters import FeedCounters
+from ingest.feed.publisher import FeedPublisher
+from ingest.plan import ConnectionPlan
+from wscore import Batch, WebSocketClosed
+
+DEADLINE_S = 5.0
+
+
+class FakeWriter:
+    """What `StreamWriter` is to the feed."""
+
+    def __init__(self, key: str, entries: list[tuple[str, dict[str, str]]]) -> None:
+        self._key = key
+        self._entries = entries
+
+    def add(self, rx_ns: int, count: int, encoded: bytes) -> bool:
+        # Bulk strings without a line break in them: enough for what is tested here.
+        words = encoded.decode().split("\r\n")[1:-1:2]
+        assert len(words) == count
+        fields = dict(zip(words[::2], words[1::2], strict=True))
+        assert fields["rx"] == str(rx_ns)
+        self._entries.append((self._key, fields))
+        return True
+
+
+class FakeSink:
+    """Takes everything; `full` is for the test to set, `drain` to end."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, dict[str, str]]] = []
+        self.full = False
+        self.asked_to_wait = asyncio.Event()
+        self._writable = asyncio.Event()
+
+    def open_stream(self, key: str) -> FakeWriter:
+        return FakeWriter(key, self.entries)
+
+    async def wait_writable(self) -> None:
+        self.asked_to_wait.set()
+        await self._writable.wait()
+
+    def drain(self) -> None:
+        self.full = False
+        self._writable.set()
+
+    def of(self, key: str) -> list[dict[str, str]]:
+        """The entries of one stream, receive times left out."""
+        return [
+            {k: v for k, v in f.items() if k != "rx"} for name, f in self.entries if name == key
+        ]
+
+
+class FakeWebSocket:
+    """The client's side of a connection; what it sends is in `sent`."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.closed_with: int | None = None
+        self.terminated = False
+        self.latency: float | None = None
+        self.send_error: Exception | None = None
+        self._inbox: asyncio.Queue[Batch | Exception] = asyncio.Queue()
+        self._changed = asyncio.Event()
+
+    async def recv_batch(self) -> Batch:
+        item = await self._inbox.get()
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    async def send_str(self, text: str) -> None:
+        if self.send_error is not None:
+            raise self.send_error
+        self.sent.append(text)
+        self._changed.set()
+
+    async def close(self, code: int, timeout: float) -> None:
+        """A peer that answers the CLOSE; what came before it stays readable."""
+        self.closed_with = code
+        self.end(WebSocketClosed("closed", code))
+        self._changed.set()
+
+    def terminate(self) -> None:
+        self.terminated = True
+        self.end(WebSocketClosed("terminated", 1006))
+
+    def receive(self, *messages: bytes | dict[str, Any], rx: int = 1) -> None:
+        """Let the venue have sent these, read at once."""
+        payloads = [m if isinstance(m, bytes) else json.dumps(m).encode() for m in messages]
+        self._inbox.put_nowait(Batch(payloads, 1, b"", [(len(payloads), rx)]))
+
+    def end(self, error: Exception) -> None:
+        self._inbox.put_nowait(error)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until what the client sent satisfies *condition*."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+class Kit:
+    """What the tests build with."""
+
+    @staticmethod
+    def plan(
+        *instruments: str, venue: str = "binance", channels: tuple[str, ...] = ("trade",)
+    ) -> ConnectionPlan:
+        topics = tuple(venues.get(venue).topic(c, i) for i in instruments for c in channels)
+        return ConnectionPlan(
+            name=f"{venue}-1", feed=f"{venue}-1", venue=venue, url="", rest_url="", topics=topics
+        )
+
+    @staticmethod
+    def publisher(plan: ConnectionPlan, sink: FakeSink, counters: FeedCounters) -> FeedPublisher:
+        return FeedPublisher(
+            plan,
+            venues.get(plan.venue),
+            sink,  # type: ignore[arg-type]
+            codecs.get("fields"),
+            "md:{venue}:{channel}:{instrument}",
+            counters,
+        )
+
+    @staticmethod
+    def trade(symbol: str, number: int, **changes: Any) -> dict[str, Any]:
+        """A Binance trade in its combined-stream envelope."""
+        data = {"e": "trade", "E": 2, "s": symbol, "t": number, "p": "1.50", "q": "2", "T": 1}
+        return {"stream": f"{symbol.lower()}@trade", "data": {**data, "m": True, **changes}}
+
+
+@pytest.fixture
+def kit() -> Kit:
+    return Kit()
+
+
+@pytest.fixture
+def sink() -> FakeSink:
+    return FakeSink()
+
+
+@pytest.fixture
+def ws() -> FakeWebSocket:
+    return FakeWebSocket()

@@ -1,0 +1,241 @@
+"""`FeedConnection`: it comes back, until it is stopped."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from ingest import codecs, venues
+from ingest.config.schema import ReconnectConfig, RedisConfig, ShutdownConfig, WebSocketConfig
+from ingest.feed.budget import RateBudget
+from ingest.feed.connection import FeedConnection
+from ingest.plan import WorkerPlan
+from wscore import CurlError, HandshakeError, WebSocketClosed
+
+DEADLINE_S = 5.0
+FEED, BTC = "md:binance:feed:binance-1", "md:binance:trade:BTC-USDT"
+
+
+class FakeSession:
+    """Answers each attempt with the next outcome; the last one for ever."""
+
+    def __init__(self, *outcomes: Callable[[], Awaitable[Any]]) -> None:
+        self._outcomes = list(outcomes)
+        self.attempts = 0
+
+    def ws_connect(self, url: str, **options: Any) -> Awaitable[Any]:
+        outcome = self._outcomes[min(self.attempts, len(self._outcomes) - 1)]
+        self.attempts += 1
+        return outcome()
+
+
+def fails(error: Exception) -> Callable[[], Awaitable[Any]]:
+    async def attempt() -> Any:
+        raise error
+
+    return attempt
+
+
+def opens(ws: Any) -> Callable[[], Awaitable[Any]]:
+    async def attempt() -> Any:
+        return ws
+
+    return attempt
+
+
+async def hangs() -> Any:
+    await asyncio.Event().wait()
+
+
+@pytest.fixture(autouse=True)
+def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delays are at their ceiling."""
+    monkeypatch.setattr("ingest.feed.connection.random.random", lambda: 1.0)
+
+
+@pytest.fixture
+def start(kit: Any, sink: Any) -> Callable[..., Any]:
+    @asynccontextmanager
+    async def starter(
+        *outcomes: Callable[[], Awaitable[Any]],
+        after_crash: bool = False,
+        base_s: float = 0.001,
+        budget: RateBudget | None = None,
+    ) -> AsyncIterator[FeedConnection]:
+        plan = kit.plan("BTC-USDT")
+        worker = WorkerPlan(
+            worker=0,
+            connections=(plan,),
+            redis=RedisConfig(),
+            reconnect=ReconnectConfig(base_s=base_s, cap_s=base_s * 8),
+            websocket=WebSocketConfig(),
+            shutdown=ShutdownConfig(),
+        )
+        connection = FeedConnection(
+            plan,
+            worker,
+            venues.get("binance"),
+            sink,
+            codecs.get("fields"),
+            FakeSession(*outcomes),  # type: ignore[arg-type]
+            budget or RateBudget(1000, 1.0),
+        )
+        connection.task = asyncio.create_task(connection.run(after_crash=after_crash))  # type: ignore[attr-defined]
+        try:
+            yield connection
+        finally:
+            connection.task.cancel()  # type: ignore[attr-defined]
+            await asyncio.wait([connection.task])  # type: ignore[attr-defined]
+
+    return starter
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def stopped(connection: Any) -> None:
+    """Stop, and wait for the end."""
+    async with asyncio.timeout(DEADLINE_S):
+        await connection.stop(1.0)
+        await connection.task
+
+
+async def test_delays_grow_and_failures_are_counted(start: Any, sink: Any) -> None:
+    """Base, doubled each time, up to the cap; the log mentions the 1st, 2nd, 4th, 8th."""
+    with capture_logs() as lines:
+        async with start(fails(CurlError("refused", 7))) as connection:
+            await until(lambda: connection.counters.attempts > 9)
+            await stopped(connection)
+
+    failed = [line for line in lines if line["event"] == "feed: not connected"]
+    assert [line["retry_in_s"] for line in failed[:6]] == [0.001, 0.002, 0.004, 0.008, 0.008, 0.008]
+    loud = [line["failures"] for line in failed if line["log_level"] == "warning"]
+    assert loud[:4] == [1, 2, 4, 8]
+    assert connection.counters.disconnects == {"refused": len(failed)}
+    assert sink.of(FEED)[0] == {"type": "connect_failed", "reason": "refused", "detail": "refused"}
+    assert connection.counters.connects == 0
+
+
+async def test_the_server_says_when(start: Any) -> None:
+    """Retry-After comes on top of the delay that chance gives."""
+    error = HandshakeError("slow down", 429, [("Retry-After", "100")])
+    with capture_logs() as lines:
+        async with start(fails(error), base_s=0.5) as connection:
+            await until(lambda: bool(lines))
+            assert connection.status().state == "waiting"
+            await stopped(connection)
+
+    assert lines[0]["reason"] == "http_429"
+    assert lines[0]["retry_in_s"] == 100.5
+
+
+async def test_lost_and_back(start: Any, kit: Any, ws: Any, sink: Any) -> None:
+    """The stream has gap and resume, the feed's own stream has the events."""
+    second = type(ws)()
+    with capture_logs() as lines:
+        async with start(
+            opens(ws), fails(CurlError("refused", 7)), opens(second), hangs
+        ) as connection:
+            ws.receive(kit.trade("BTCUSDT", 1))
+            ws.end(WebSocketClosed("the connection is closed: 1013", 1013))
+            second.receive(kit.trade("BTCUSDT", 2))
+            await second.until(lambda: bool(second.sent))
+            second.receive({"result": None, "id": 1})
+            await until(lambda: connection.status().state == "live")
+            assert connection.status().active == 1
+            await stopped(connection)
+
+    marks = [e.get("id") or f"{e['type']} {e['reason']}" for e in sink.of(BTC)]
+    assert marks == [
+        "reset started",
+        "1",
+        "gap close_1013",
+        "resume resubscribed",
+        "2",
+        "gap shutdown",
+    ]
+    events = [(e["type"], e.get("reason")) for e in sink.of(FEED)]
+    assert events == [
+        ("connected", None),
+        ("disconnected", "close_1013"),
+        ("connect_failed", "refused"),
+        ("connected", None),
+        ("disconnected", "shutdown"),
+    ]
+    assert connection.counters.disconnects == {"close_1013": 1, "refused": 1}
+    subscribed = next(line for line in lines if line["event"] == "feed: subscribed")
+    assert subscribed["away_s"] > 0
+
+
+async def test_stop_while_connecting(start: Any, sink: Any) -> None:
+    """The attempt is given up; it does not count as a failure."""
+    async with start(hangs) as connection:
+        await until(lambda: connection.status().state == "connecting")
+        await stopped(connection)
+
+    assert connection.counters.disconnects == {}
+    assert sink.entries == []
+
+
+async def test_stop_while_a_connection_comes_up(start: Any, ws: Any) -> None:
+    """The handshake is done but nobody has the connection yet: it is closed with 1001."""
+    opened = asyncio.Event()
+
+    async def opening() -> Any:
+        opened.set()
+        return ws
+
+    async with start(opening) as connection:
+        await opened.wait()
+        await stopped(connection)
+
+    assert ws.closed_with == 1001
+
+
+async def test_stop_while_backing_off(start: Any) -> None:
+    """At once, however long the delay."""
+    async with start(fails(CurlError("refused", 7)), base_s=1000.0) as connection:
+        await until(lambda: bool(connection.counters.disconnects))
+        await stopped(connection)
+
+    assert connection.status().state == "stopped"
+
+
+async def test_stop_while_held_back_by_the_venues_limit(start: Any) -> None:
+    """At once, too; and the log has said what it was waiting for."""
+    budget = RateBudget(1, 1000.0)
+    budget.take(asyncio.get_running_loop().time())
+    with capture_logs() as lines:
+        async with start(hangs, budget=budget) as connection:
+            await until(lambda: bool(lines))
+            await stopped(connection)
+
+    assert lines[0]["event"] == "feed: held back by the venue's limit on attempts"
+    assert connection.counters.attempts == 0
+
+
+async def test_stop_reads_what_comes_before_the_peers_close(
+    start: Any, kit: Any, ws: Any, sink: Any
+) -> None:
+    """Data that was under way is published; the gap marker stands behind it."""
+    async with start(opens(ws)) as connection:
+        await until(lambda: connection.counters.connects == 1)
+        ws.receive(kit.trade("BTCUSDT", 1))
+        await stopped(connection)
+
+    assert ws.closed_with == 1001
+    assert [e.get("id") or e["type"] for e in sink.of(BTC)] == ["reset", "1", "gap"]
+
+
+async def test_successor_of_a_dead_worker(start: Any, sink: Any) -> None:
+    """The streams say so at once, before any connection stands."""
+    async with start(hangs, after_crash=True):
+        await until(lambda: bool(sink.entries))
+
+    assert sink.of(BTC) == [{"type": "gap", "reason": "worker_restarted"}]

@@ -1,0 +1,155 @@
+"""`FeedPublisher`: which stream gets what, and where the markers stand."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from ingest.errors import DecodeError
+from ingest.feed.counters import FeedCounters
+from ingest.feed.publisher import FeedPublisher
+from ingest.venues.base import Data
+
+BTC, ETH = "md:binance:trade:BTC-USDT", "md:binance:trade:ETH-USDT"
+RESET = {"type": "reset", "reason": "started"}
+RESUME = {"type": "resume", "reason": "resubscribed"}
+
+
+@pytest.fixture
+def counters() -> FeedCounters:
+    return FeedCounters()
+
+
+@pytest.fixture
+def publisher(kit: Any, sink: Any, counters: FeedCounters) -> FeedPublisher:
+    return kit.publisher(kit.plan("BTC-USDT", "ETH-USDT"), sink, counters)
+
+
+@pytest.fixture
+def trade(kit: Any, publisher: FeedPublisher) -> Any:
+    """Publish one trade by its symbol and number."""
+
+    def publish(symbol: str, number: int, **changes: Any) -> bool:
+        message = kit.trade(symbol, number, **changes)
+        payload = msgspec.json.encode(message["data"])
+        return publisher.publish(Data(message["stream"], payload), number)
+
+    return publish
+
+
+def shape(entries: list[dict[str, str]]) -> list[str]:
+    """Markers by type and reason, trades by id."""
+    return [e.get("id") or f"{e['type']} {e['reason']}" for e in entries]
+
+
+def test_routes(sink: Any, trade: Any, counters: FeedCounters) -> None:
+    """Each topic has its stream; what was not subscribed to has none."""
+    assert trade("BTCUSDT", 1)
+    assert trade("ETHUSDT", 2)
+    assert not trade("XRPUSDT", 3)
+
+    expected = {"ts": "1000000", "price": "1.50", "size": "2", "side": "sell"}
+    assert sink.of(BTC) == [RESET, {**expected, "id": "1"}]
+    assert sink.of(ETH) == [RESET, {**expected, "id": "2"}]
+    assert len(sink.entries) == counters.events == 4
+
+
+def test_first_data_of_a_process_is_marked_once(sink: Any, trade: Any) -> None:
+    """What stands before, from an earlier process, is not connected to it."""
+    trade("BTCUSDT", 1)
+    trade("BTCUSDT", 2)
+
+    assert shape(sink.of(BTC)) == ["reset started", "1", "2"]
+
+
+def test_gap_and_resume_once_and_in_order(sink: Any, publisher: Any, trade: Any) -> None:
+    """One gap however many attempts fail, one resume, before the first data."""
+    trade("BTCUSDT", 1)
+    for reason in ("close_1006", "refused", "refused"):
+        publisher.gap(reason, 5)
+    trade("BTCUSDT", 2)
+    trade("BTCUSDT", 3)
+
+    assert shape(sink.of(BTC)) == [
+        "reset started",
+        "1",
+        "gap close_1006",
+        "resume resubscribed",
+        "2",
+        "3",
+    ]
+
+
+def test_a_stream_that_was_never_fed_gets_no_gap(sink: Any, publisher: Any, trade: Any) -> None:
+    """Nothing of ours is in it that could be incomplete."""
+    trade("BTCUSDT", 1)
+    publisher.gap("close_1006", 5)
+
+    assert sink.of(ETH) == []
+
+
+def test_acknowledgement_ends_the_gap_of_a_quiet_market(
+    kit: Any, sink: Any, publisher: Any, trade: Any
+) -> None:
+    """The venue feeds it again, though nothing happens there; later data brings no second mark."""
+    trade("BTCUSDT", 1)
+    publisher.gap("close_1006", 5)
+    publisher.acknowledged(kit.plan("BTC-USDT", "ETH-USDT").topics, 6)
+
+    assert shape(sink.of(BTC)) == ["reset started", "1", "gap close_1006", "resume resubscribed"]
+    assert sink.of(ETH) == []
+
+    trade("BTCUSDT", 2)
+    assert shape(sink.of(BTC))[-2:] == ["resume resubscribed", "2"]
+
+
+def test_a_worker_that_takes_over_marks_everything(sink: Any, publisher: Any, trade: Any) -> None:
+    """Its predecessor fed all of the streams, so each has the gap, at once."""
+    publisher.gap("worker_restarted", 5, everything=True)
+    publisher.gap("refused", 6)
+    trade("ETHUSDT", 1)
+
+    assert shape(sink.of(BTC)) == ["gap worker_restarted"]
+    assert shape(sink.of(ETH)) == ["gap worker_restarted", "resume resubscribed", "1"]
+
+
+def test_a_broken_frame_leaves_no_trace(sink: Any, publisher: Any, trade: Any) -> None:
+    """Not even the marker that would have preceded its data."""
+    with pytest.raises(DecodeError):
+        trade("BTCUSDT", 1, p="NaN")
+
+    assert sink.entries == []
+
+
+def test_half_a_frame_is_not_published(kit: Any, sink: Any, counters: FeedCounters) -> None:
+    """The second of two trades is broken: the first is not published either."""
+    publisher = kit.publisher(kit.plan("BTC-USDT", venue="okx"), sink, counters)
+    good = {"instId": "BTC-USDT", "tradeId": "1", "px": "1", "sz": "1", "side": "buy", "ts": "1"}
+    payload = msgspec.json.encode([good, {**good, "px": "1e5"}])
+
+    with pytest.raises(DecodeError):
+        publisher.publish(Data("trades:BTC-USDT", payload), 1)
+
+    assert sink.entries == []
+    assert counters.events == 0
+
+
+def test_active_topics(kit: Any, publisher: Any, trade: Any) -> None:
+    """Acknowledged, or sending without; none once the session is over."""
+    topics = kit.plan("BTC-USDT", "ETH-USDT").topics
+    assert publisher.active == 0
+    publisher.acknowledged(topics[:1], 1)
+    assert publisher.active == 1
+    trade("ETHUSDT", 1)
+    assert publisher.active == 2
+    publisher.gap("close_1006", 2)
+    assert publisher.active == 0
+
+
+def test_feed_events_have_their_own_stream(sink: Any, publisher: Any) -> None:
+    """Named after the connection."""
+    publisher.feed_event("disconnected", 7, reason="http_429", detail="slow down")
+
+    assert sink.of("md:binance:feed:binance-1") == [
+        {"type": "disconnected", "reason": "http_429", "detail": "slow down"}
+    ]
