@@ -41,8 +41,13 @@ class FeedConnection:
         codec: Codec,
         session: AsyncSession,
         connects: RateBudget,
+        *,
+        after_crash: bool,
     ) -> None:
-        """*connects*: the budget of connection attempts that this worker has at the venue."""
+        """*connects*: the budget of connection attempts that this worker has at the venue.
+
+        *after_crash*: an earlier worker had this connection, and died.
+        """
         self._plan = plan
         self._websocket = worker.websocket
         self._venue = venue
@@ -50,7 +55,16 @@ class FeedConnection:
         self._session = session
         self._connects = connects
         self.counters = FeedCounters()
-        self._publisher = FeedPublisher(plan, venue, sink, codec, worker.redis.key, self.counters)
+        self._publisher = FeedPublisher(
+            plan,
+            venue,
+            sink,
+            codec,
+            worker.redis.key,
+            self.counters,
+            started_ns=time.time_ns(),
+            after_crash=after_crash,
+        )
         reconnect = worker.reconnect
         self._backoff = Backoff(
             base_s=reconnect.base_s,
@@ -64,18 +78,13 @@ class FeedConnection:
         self._ws: AsyncWebSocket | None = None
         self._stopping = asyncio.Event()
 
-    async def run(self, *, after_crash: bool) -> None:
+    async def run(self) -> None:
         """Keep the connection up until `stop`.
-
-        *after_crash*: an earlier worker fed these streams and died; what it missed
-        or had not yet published is marked.
 
         Raises:
             SinkError: the sink has failed; nothing can be published.
         """
         structlog.contextvars.bind_contextvars(connection=self._plan.name)
-        if after_crash:
-            self._publisher.gap("worker_restarted", time.time_ns(), everything=True)
         delay_s = 0.0
         try:
             while True:
@@ -86,7 +95,6 @@ class FeedConnection:
                     return
                 delay_s = await self._connect_and_read()
         finally:
-            self._publisher.gap("shutdown", time.time_ns())
             self._state = "stopped"
 
     async def stop(self, timeout_s: float) -> None:

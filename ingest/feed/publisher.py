@@ -2,17 +2,15 @@
 
 What a reader of one stream sees:
 
-    reset   the first data of this process follows; what stands before, if anything,
-            was written by an earlier one, and there may be data missing in between
-    gap     from here on data may be missing
+    reset   a new process feeds the stream from here on; what the venue sent in between,
+            and what a process that died had not yet published, is missing
+    gap     from here on data may be missing: the connection was lost
     resume  the venue feeds this stream again; the gap ends here
 
-A gap is marked when the connection is lost, at a stop, and, for every stream, when
-this process takes over from one that died.
+A new stream begins with its data: where nothing was, nothing is missing.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from ingest.codecs import Codec
 from ingest.feed.counters import FeedCounters
@@ -26,16 +24,15 @@ from ingest.venues.base import Data, Topic, Venue
 class Route:
     """Where the data of one topic goes."""
 
-    __slots__ = ("active", "decode", "mark", "stream", "topic", "writer")
+    __slots__ = ("active", "decode", "gap", "stream", "topic", "writer")
 
-    def __init__(self, topic: Topic, venue: Venue, writer: StreamWriter) -> None:
+    def __init__(self, topic: Topic, venue: Venue, stream: Stream, writer: StreamWriter) -> None:
         self.topic = topic
         self.decode = venue.decoder(topic.channel)
-        self.stream = Stream(venue.name, topic.channel, topic.instrument)
+        self.stream = stream
         self.writer = writer
         self.active = False  # in this session: acknowledged, or sending
-        # What has to stand before the next data; "resume": a gap is open.
-        self.mark: Literal["reset", "resume"] | None = "reset"
+        self.gap = False  # marked, and not yet ended
 
 
 class FeedPublisher:
@@ -52,15 +49,23 @@ class FeedPublisher:
         codec: Codec,
         key_template: str,
         counters: FeedCounters,
+        *,
+        started_ns: int,
+        after_crash: bool,
     ) -> None:
+        """*after_crash*: an earlier process fed these streams, and died."""
         self._codec = codec
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
+        reason = "worker_restarted" if after_crash else "started"
+        reset = Marker(type="reset", reason=reason, rx=started_ns)
         for topic in plan.topics:
             key = key_template.format(
                 venue=venue.name, channel=topic.channel, instrument=topic.instrument
             )
-            route = Route(topic, venue, sink.open_stream(key))
+            stream = Stream(venue.name, topic.channel, topic.instrument)
+            preface = (started_ns, *codec.encode(stream, reset))
+            route = Route(topic, venue, stream, sink.open_stream(key, preface=preface))
             self._routes.setdefault(topic.name, []).append(route)
         self._feed_stream = Stream(venue.name, "feed", plan.name)
         self._feed_writer = sink.open_stream(
@@ -81,7 +86,7 @@ class FeedPublisher:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
             events = route.decode(data, rx)
-            if route.mark is not None:
+            if not route.active:
                 self._revive(route, rx)
             stream, add = route.stream, route.writer.add
             for event in events:
@@ -93,10 +98,7 @@ class FeedPublisher:
         """The venue accepted these topics: an open gap ends, even if no data comes soon."""
         for topic in topics:
             for route in self._routes[topic.name]:
-                route.active = True
-                # A reset waits for data: it must not create streams that stay empty.
-                if route.mark == "resume":
-                    self._revive(route, rx)
+                self._revive(route, rx)
 
     @property
     def active(self) -> int:
@@ -110,28 +112,26 @@ class FeedPublisher:
         event = FeedEvent(type=kind, rx=rx, reason=reason, detail=detail)
         self._add(self._feed_writer, self._feed_stream, event, rx)
 
-    def gap(self, reason: str, rx: int, *, everything: bool = False) -> None:
+    def gap(self, reason: str, rx: int) -> None:
         """Mark that data may be missing from here on: the session is over.
 
-        Only streams that this process has fed get the mark, and only one until they
-        are fed again; *everything* marks all, when an earlier process fed them.
+        Only streams that it fed get the mark, and only one until they are fed again.
         """
         for routes in self._routes.values():
             for route in routes:
-                if route.mark is None or (everything and route.mark == "reset"):
-                    route.mark = "resume"
-                    self._add(
-                        route.writer, route.stream, Marker(type="gap", reason=reason, rx=rx), rx
-                    )
-                route.active = False
+                if route.active:
+                    route.active = False
+                    route.gap = True
+                    self._mark(route, Marker(type="gap", reason=reason, rx=rx))
 
     def _revive(self, route: Route, rx: int) -> None:
         route.active = True
-        if route.mark is not None:
-            reason = "started" if route.mark == "reset" else "resubscribed"
-            marker = Marker(type=route.mark, reason=reason, rx=rx)
-            route.mark = None
-            self._add(route.writer, route.stream, marker, rx)
+        if route.gap:
+            route.gap = False
+            self._mark(route, Marker(type="resume", reason="resubscribed", rx=rx))
+
+    def _mark(self, route: Route, marker: Marker) -> None:
+        self._add(route.writer, route.stream, marker, marker.rx)
 
     def _add(self, writer: StreamWriter, stream: Stream, event: AnyEvent, rx: int) -> None:
         writer.add(rx, *self._codec.encode(stream, event))

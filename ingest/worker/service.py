@@ -58,6 +58,7 @@ class WorkerService:
                 codec,
                 self._session,
                 budgets[connection.venue],
+                after_crash=start.restarts > 0,
             )
             for connection in plan.connections
         ]
@@ -73,7 +74,7 @@ class WorkerService:
         reporter = asyncio.create_task(self._report(reports))
         self._sink.start()
         feeds = [
-            asyncio.create_task(feed.run(after_crash=self._restarts > 0), name=plan.name)
+            asyncio.create_task(feed.run(), name=plan.name)
             for feed, plan in zip(self._feeds, self._plan.connections, strict=True)
         ]
         for task in feeds:

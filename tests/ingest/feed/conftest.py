@@ -38,12 +38,16 @@ class FakeSink:
 
     def __init__(self) -> None:
         self.entries: list[tuple[str, dict[str, str]]] = []
+        self.continued: set[str] = set()  # streams with entries of an earlier run
         self.full = False
         self.asked_to_wait = asyncio.Event()
         self._writable = asyncio.Event()
 
-    def open_stream(self, key: str) -> FakeWriter:
-        return FakeWriter(key, self.entries)
+    def open_stream(self, key: str, *, preface: Any = None) -> FakeWriter:
+        writer = FakeWriter(key, self.entries)
+        if preface is not None and key in self.continued:
+            writer.add(*preface)
+        return writer
 
     async def wait_writable(self) -> None:
         self.asked_to_wait.set()
@@ -123,7 +127,13 @@ class Kit:
         )
 
     @staticmethod
-    def publisher(plan: ConnectionPlan, sink: FakeSink, counters: FeedCounters) -> FeedPublisher:
+    def publisher(
+        plan: ConnectionPlan,
+        sink: FakeSink,
+        counters: FeedCounters,
+        *,
+        after_crash: bool = False,
+    ) -> FeedPublisher:
         return FeedPublisher(
             plan,
             venues.get(plan.venue),
@@ -131,6 +141,8 @@ class Kit:
             codecs.get("fields"),
             "md:{venue}:{channel}:{instrument}",
             counters,
+            started_ns=1,
+            after_crash=after_crash,
         )
 
     @staticmethod

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from ingest.config.schema import ReconnectConfig, RedisConfig, ShutdownConfig, W
 from ingest.feed.budget import RateBudget
 from ingest.feed.connection import FeedConnection
 from ingest.plan import WorkerPlan
-from wscore import CurlError, HandshakeError, WebSocketClosed
+from wscore import Backoff, CurlError, HandshakeError, WebSocketClosed
 
 DEADLINE_S = 5.0
 FEED, BTC = "md:binance:feed:binance-1", "md:binance:trade:BTC-USDT"
@@ -53,7 +54,7 @@ async def hangs() -> Any:
 @pytest.fixture(autouse=True)
 def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """Delays are at their ceiling."""
-    monkeypatch.setattr("ingest.feed.connection.random.random", lambda: 1.0)
+    monkeypatch.setattr("ingest.feed.connection.Backoff", partial(Backoff, random=lambda: 1.0))
 
 
 @pytest.fixture
@@ -61,7 +62,6 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
     @asynccontextmanager
     async def starter(
         *outcomes: Callable[[], Awaitable[Any]],
-        after_crash: bool = False,
         base_s: float = 0.001,
         budget: RateBudget | None = None,
     ) -> AsyncIterator[FeedConnection]:
@@ -82,8 +82,9 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
             codecs.get("fields"),
             FakeSession(*outcomes),  # type: ignore[arg-type]
             budget or RateBudget(1000, 1.0),
+            after_crash=False,
         )
-        connection.task = asyncio.create_task(connection.run(after_crash=after_crash))  # type: ignore[attr-defined]
+        connection.task = asyncio.create_task(connection.run())  # type: ignore[attr-defined]
         try:
             yield connection
         finally:
@@ -153,12 +154,10 @@ async def test_lost_and_back(start: Any, kit: Any, ws: Any, sink: Any) -> None:
 
     marks = [e.get("id") or f"{e['type']} {e['reason']}" for e in sink.of(BTC)]
     assert marks == [
-        "reset started",
         "1",
         "gap close_1013",
         "resume resubscribed",
         "2",
-        "gap shutdown",
     ]
     events = [(e["type"], e.get("reason")) for e in sink.of(FEED)]
     assert events == [
@@ -223,19 +222,11 @@ async def test_stop_while_held_back_by_the_venues_limit(start: Any) -> None:
 async def test_stop_reads_what_comes_before_the_peers_close(
     start: Any, kit: Any, ws: Any, sink: Any
 ) -> None:
-    """Data that was under way is published; the gap marker stands behind it."""
+    """Data that was under way is published."""
     async with start(opens(ws)) as connection:
         await until(lambda: connection.counters.connects == 1)
         ws.receive(kit.trade("BTCUSDT", 1))
         await stopped(connection)
 
     assert ws.closed_with == 1001
-    assert [e.get("id") or e["type"] for e in sink.of(BTC)] == ["reset", "1", "gap"]
-
-
-async def test_successor_of_a_dead_worker(start: Any, sink: Any) -> None:
-    """The streams say so at once, before any connection stands."""
-    async with start(hangs, after_crash=True):
-        await until(lambda: bool(sink.entries))
-
-    assert sink.of(BTC) == [{"type": "gap", "reason": "worker_restarted"}]
+    assert [e.get("id") or e["type"] for e in sink.of(BTC)] == ["1"]

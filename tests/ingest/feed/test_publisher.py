@@ -11,8 +11,6 @@ from ingest.feed.publisher import FeedPublisher
 from ingest.venues.base import Data
 
 BTC, ETH = "md:binance:trade:BTC-USDT", "md:binance:trade:ETH-USDT"
-RESET = {"type": "reset", "reason": "started"}
-RESUME = {"type": "resume", "reason": "resubscribed"}
 
 
 @pytest.fixture
@@ -49,17 +47,23 @@ def test_routes(sink: Any, trade: Any, counters: FeedCounters) -> None:
     assert not trade("XRPUSDT", 3)
 
     expected = {"ts": "1000000", "price": "1.50", "size": "2", "side": "sell"}
-    assert sink.of(BTC) == [RESET, {**expected, "id": "1"}]
-    assert sink.of(ETH) == [RESET, {**expected, "id": "2"}]
-    assert len(sink.entries) == counters.events == 4
+    assert sink.of(BTC) == [{**expected, "id": "1"}]
+    assert sink.of(ETH) == [{**expected, "id": "2"}]
+    assert len(sink.entries) == counters.events == 2
 
 
-def test_first_data_of_a_process_is_marked_once(sink: Any, trade: Any) -> None:
-    """What stands before, from an earlier process, is not connected to it."""
-    trade("BTCUSDT", 1)
-    trade("BTCUSDT", 2)
+@pytest.mark.parametrize(
+    ("after_crash", "reason"), [(False, "started"), (True, "worker_restarted")]
+)
+def test_streams_of_an_earlier_run_are_reset(
+    kit: Any, sink: Any, counters: FeedCounters, after_crash: bool, reason: str
+) -> None:
+    """What the venue sent in between is missing there, and nowhere else."""
+    sink.continued = {BTC}
+    kit.publisher(kit.plan("BTC-USDT", "ETH-USDT"), sink, counters, after_crash=after_crash)
 
-    assert shape(sink.of(BTC)) == ["reset started", "1", "2"]
+    assert shape(sink.of(BTC)) == [f"reset {reason}"]
+    assert sink.of(ETH) == []
 
 
 def test_gap_and_resume_once_and_in_order(sink: Any, publisher: Any, trade: Any) -> None:
@@ -71,7 +75,6 @@ def test_gap_and_resume_once_and_in_order(sink: Any, publisher: Any, trade: Any)
     trade("BTCUSDT", 3)
 
     assert shape(sink.of(BTC)) == [
-        "reset started",
         "1",
         "gap close_1006",
         "resume resubscribed",
@@ -96,21 +99,11 @@ def test_acknowledgement_ends_the_gap_of_a_quiet_market(
     publisher.gap("close_1006", 5)
     publisher.acknowledged(kit.plan("BTC-USDT", "ETH-USDT").topics, 6)
 
-    assert shape(sink.of(BTC)) == ["reset started", "1", "gap close_1006", "resume resubscribed"]
+    assert shape(sink.of(BTC)) == ["1", "gap close_1006", "resume resubscribed"]
     assert sink.of(ETH) == []
 
     trade("BTCUSDT", 2)
     assert shape(sink.of(BTC))[-2:] == ["resume resubscribed", "2"]
-
-
-def test_a_worker_that_takes_over_marks_everything(sink: Any, publisher: Any, trade: Any) -> None:
-    """Its predecessor fed all of the streams, so each has the gap, at once."""
-    publisher.gap("worker_restarted", 5, everything=True)
-    publisher.gap("refused", 6)
-    trade("ETHUSDT", 1)
-
-    assert shape(sink.of(BTC)) == ["gap worker_restarted"]
-    assert shape(sink.of(ETH)) == ["gap worker_restarted", "resume resubscribed", "1"]
 
 
 def test_a_broken_frame_leaves_no_trace(sink: Any, publisher: Any, trade: Any) -> None:
