@@ -1,5 +1,6 @@
 """The C connection: frames in and out, no event loop."""
 
+import warnings
 from bisect import bisect_left
 from dataclasses import dataclass
 from enum import IntEnum
@@ -117,11 +118,14 @@ class Connection:
     """
 
     def __init__(self, easy: Easy | None, *, max_message_size: int, validate_utf8: bool) -> None:
-        handle = easy.handle if easy is not None else ffi.NULL
-        self._conn: Any = lib.ws_conn_new(handle, max_message_size, int(validate_utf8))
-        if self._conn == ffi.NULL:
-            raise MemoryError("no memory for a WebSocket connection")
+        # None when closed: cffi refuses it as a pointer, where C would follow NULL.
+        self._conn: Any = None
         self._easy = easy
+        handle = easy.handle if easy is not None else ffi.NULL
+        conn = lib.ws_conn_new(handle, max_message_size, int(validate_utf8))
+        if conn == ffi.NULL:
+            raise MemoryError("no memory for a WebSocket connection")
+        self._conn = conn
 
     def pump(
         self, buffer: PumpBuffer, *, max_messages: int, max_bytes: int, max_ns: int
@@ -185,11 +189,17 @@ class Connection:
 
     def close(self) -> None:
         """Free everything, the network connection included. Idempotent."""
-        conn, self._conn = self._conn, ffi.NULL
-        lib.ws_conn_free(conn)
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            lib.ws_conn_free(conn)
         easy, self._easy = self._easy, None
         if easy is not None:
             easy.close()
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        if self._easy is not None:
+            _warn("a WebSocket was neither closed nor terminated", ResourceWarning, source=self)
+        self.close()
 
     def feed(self, data: bytes, *, eof: bool = False) -> None:
         """Memory transport: let the peer have sent *data*."""

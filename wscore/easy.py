@@ -19,10 +19,13 @@ class Easy:
     """
 
     def __init__(self) -> None:
+        # None when closed: cffi refuses it as a pointer, where C would follow NULL.
+        self._handle: Any = None
         ensure_loaded()
-        self._handle: Any = lib.ws_easy_new()
-        if self._handle == ffi.NULL:
+        handle = lib.ws_easy_new()
+        if handle == ffi.NULL:
             raise CurlError("curl_easy_init failed", CurlECode.FAILED_INIT)
+        self._handle = handle
 
     @property
     def handle(self) -> Any:
@@ -34,7 +37,7 @@ class Easy:
 
         Raises:
             CurlError: libcurl refuses the option or the value.
-            TypeError: the value's type is not the option's.
+            TypeError: the value is of no type that the option could take.
         """
         code = self._set(int(option), value)
         if code != CurlECode.OK:
@@ -103,8 +106,12 @@ class Easy:
 
     def close(self) -> None:
         """Free the handle and close its connection. Idempotent."""
-        handle, self._handle = self._handle, ffi.NULL
-        lib.ws_easy_free(handle)
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            lib.ws_easy_free(handle)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _strerror(code: int) -> str:

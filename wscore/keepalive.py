@@ -25,10 +25,16 @@ class Keepalive:
         self._ping_at = now + interval_s
         self._dead_at: float | None = None
 
-    def check(self, now: float) -> Verdict:
-        """Decide; after `PING` the caller has pinged."""
+    def check(self, now: float, *, unread: bool = False) -> Verdict:
+        """Decide; after `PING` the caller has pinged.
+
+        *unread*: more has arrived than was read. The answer may be in it, so that
+        its absence proves nothing yet.
+        """
         if self._dead_at is not None and now >= self._dead_at:
-            return Verdict.DEAD
+            if not unread or self._timeout_s is None:
+                return Verdict.DEAD
+            self._dead_at = now + self._timeout_s
         if now < self._ping_at:
             return Verdict.WAIT
         self._ping_at = now + self._interval_s

@@ -102,6 +102,7 @@ class ConnectOptions:
         if self.subprotocols:
             lines.append(f"Sec-WebSocket-Protocol: {', '.join(self.subprotocols)}")
         for line in lines:
-            if "\r" in line or "\n" in line:
-                raise ValueError(f"a header must not contain a line break: {line!r}")
+            if any(character in line for character in "\r\n\0"):
+                name = line.partition(":")[0]
+                raise ValueError(f"a header must not contain a line break or NUL: {name!r}")
         return lines

@@ -10,7 +10,7 @@ _NEVER_SENT = {1004, 1005, 1006, 1015}
 
 
 def to_bytes(payload: Payload) -> bytes | bytearray | memoryview:
-    """Return contiguous bytes; text as UTF-8.
+    """Return contiguous bytes, one per item; text as UTF-8.
 
     Raises:
         TypeError: not one of the types above.
@@ -18,7 +18,9 @@ def to_bytes(payload: Payload) -> bytes | bytearray | memoryview:
     if isinstance(payload, str):
         return payload.encode()
     if isinstance(payload, memoryview):
-        return payload if payload.contiguous else payload.tobytes()
+        # Elsewhere len() must be the number of bytes.
+        plain = payload.c_contiguous and payload.ndim == 1 and payload.itemsize == 1
+        return payload if plain else payload.tobytes()
     if isinstance(payload, bytes | bytearray):
         return payload
     raise TypeError(f"payload must be str or bytes-like, not {type(payload).__name__}")

@@ -112,14 +112,15 @@ class AsyncSession:
         self, url: str, settings: ConnectOptions, options: WebSocketOptions
     ) -> AsyncWebSocket:
         easy = Easy()
-        handed_over = False
         try:
             key = make_key(os.urandom(16))
             settings.apply(easy, url, key)
-            performing = _Perform(easy)
-            handed_over = True  # the thread may outlive us
-            code = await performing.result()
-            handed_over = False
+        except BaseException:
+            easy.close()
+            raise
+        code = await _Perform(easy).result()
+        owner: Easy | Connection = easy
+        try:
             headers = easy.headers()
             status = easy.status
             if code == CurlECode.HTTP_RETURNED_ERROR or (code == CurlECode.OK and status != 101):
@@ -127,7 +128,7 @@ class AsyncSession:
             if code != CurlECode.OK:
                 raise CurlError(f"connecting to {url} failed: {easy.describe(code)}", code)
             subprotocol = check_response(status, headers, key, settings.subprotocols)
-            connection = Connection(
+            owner = connection = Connection(
                 easy,
                 max_message_size=options.max_message_size,
                 validate_utf8=not options.skip_utf8_validation,
@@ -142,8 +143,7 @@ class AsyncSession:
                 response_headers=headers,
             )
         except BaseException:
-            if not handed_over:
-                easy.close()
+            owner.close()
             raise
 
 
@@ -158,23 +158,36 @@ class _Perform:
         self._easy = easy
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[int] = self._loop.create_future()
+        # Who closes the handle of an abandoned handshake: whoever comes second, the
+        # thread at its end or the one who gave up. Never both, never nobody, even if
+        # the loop is closed meanwhile.
+        self._lock = threading.Lock()
+        self._performed = self._abandoned = False
         # Daemon: a handshake that hangs must not hold up the interpreter's exit.
         threading.Thread(target=self._run, name="wscore-handshake", daemon=True).start()
 
     async def result(self) -> int:
         """Return libcurl's code. If cancelled, the handle is closed when the thread ends."""
         try:
-            return await asyncio.shield(self._done)
-        except asyncio.CancelledError:
-            if self._done.done():
+            return await self._done
+        except BaseException:
+            with self._lock:
+                self._abandoned = True
+                performed = self._performed
+                if not performed:
+                    self._easy.abort()
+            if performed:
                 self._easy.close()
-            else:
-                self._easy.abort()
-                self._done.add_done_callback(lambda _: self._easy.close())
             raise
 
     def _run(self) -> None:
         code = self._easy.perform()
+        with self._lock:
+            self._performed = True
+            abandoned = self._abandoned
+        if abandoned:
+            self._easy.close()
+            return
         try:
             self._loop.call_soon_threadsafe(self._finish, code)
         except RuntimeError:  # the loop is closed: nobody waits any more

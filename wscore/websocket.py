@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,18 +20,19 @@ from wscore.connection import BATCH_MAX, Batch, Connection, Counters, Opcode, Pu
 from wscore.errors import WebSocketClosed, WebSocketError, WebSocketTimeout
 from wscore.inbox import Inbox
 from wscore.keepalive import Keepalive, Verdict
+from wscore.outbox import Outbox
 from wscore.payload import Payload, close_body, parse_close, to_bytes
+from wscore.pings import Pings
 
 if TYPE_CHECKING:
     from wscore.options import WebSocketOptions
     from wscore.session import AsyncSession
 
-# A peer that has sent its CLOSE should also end the TCP connection (RFC 6455,
-# section 7.1.1); one that does not is not waited for any longer than this.
+# Once both sides are done, the server ends the TCP connection (RFC 6455, section
+# 7.1.1); one that does not is not waited for any longer than this.
 _EOF_WAIT_S = 1.0
 # Fairness between connections of one loop: bytes one of them may read in a row.
 _PUMP_BYTES = 1 << 20
-_MAX_PINGS = 1024  # unanswered ones that are remembered
 # Reaching an enum's member and comparing with it costs more than receiving a
 # message does; plain numbers where it is done for each.
 _BINARY, _CONT, _CLOSE, _PONG = map(
@@ -77,14 +77,14 @@ class AsyncWebSocket:
         self._reading = False
         self._repump: asyncio.Handle | None = None
         self._writing = False
-        self._queued = 0  # bytes ever queued
-        self._queued_ends: deque[int] = deque()  # where each unsent message ends, of those
-        self._room_waiters: deque[asyncio.Future[None]] = deque()
-        self._drained_waiters: list[asyncio.Future[None]] = []
+        self._write_failed = False
+        self._outbox = Outbox(options.send_queue_size)
+        self._fragmenting = False  # the last data frame sent was not final
 
         self._failure: BaseException | None = None
         self._closing = False  # a CLOSE of ours is queued or sent
         self._close_called = False  # by the user, before the peer's CLOSE came
+        self._sent_code: int | None = None  # of our CLOSE
         self._peer_closed = False
         self._torn_down = False
         self._close_code: int | None = None
@@ -93,8 +93,7 @@ class AsyncWebSocket:
         self._closed = asyncio.Event()  # everything is released
         self._final_counters: Counters | None = None
 
-        self._pings: deque[tuple[bytes, float, asyncio.Future[float]]] = deque()
-        self._ping_count = 0
+        self._pings = Pings()
         self.latency: float | None = None  # seconds, of the last answered ping
         self._keepalive: Keepalive | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -277,9 +276,11 @@ class AsyncWebSocket:
 
     @property
     def _discarding(self) -> bool:
-        # After our own close() without drain_on_error nobody wants the rest; it is
-        # still read, because the peer's CLOSE is behind it.
-        return self._close_called and not self._options.drain_on_error
+        # After a failure, or our own close() without drain_on_error, nobody wants
+        # the rest; it is still read, because the peer's CLOSE or EOF is behind it.
+        return self._inbox.end is not None or (
+            self._close_called and not self._options.drain_on_error
+        )
 
     def _deliver(self, batch: Batch) -> bool:
         if self._discarding:
@@ -305,11 +306,11 @@ class AsyncWebSocket:
         controls = []
         for index, payload in enumerate(batch.messages):
             kind = batch.kind_of(index)
-            if kind > CurlWsFlag.BINARY:
+            if kind > _BINARY:
                 controls.append(index)
-                if kind == CurlWsFlag.PONG:
+                if kind == _PONG:
                     self._on_pong(payload)
-                elif kind == CurlWsFlag.CLOSE:
+                elif kind == _CLOSE:
                     self._close_code, self._close_reason = parse_close(payload)
         self._flush()
         return batch.without(controls)
@@ -318,11 +319,10 @@ class AsyncWebSocket:
         """The stream of messages is over, one way or another."""
         if status == PumpStatus.CLOSED:
             self._on_peer_close()
+        elif self._ended.is_set():  # both sides are done
+            self._teardown()
         elif status == PumpStatus.EOF:
-            if self._peer_closed:
-                self._teardown()
-            else:
-                self._fail(self._abnormal("the connection ended without a CLOSE frame"), None)
+            self._fail(self._abnormal("the connection ended without a CLOSE frame"), None)
         elif status == PumpStatus.FAILED:
             code, text = self._connection.failure
             error = CurlECode.TOO_LARGE if code == WsCloseCode.MESSAGE_TOO_BIG else code
@@ -332,8 +332,6 @@ class AsyncWebSocket:
             self._fail(WebSocketError(f"receiving failed: libcurl error {code}", code), None)
 
     def _on_peer_close(self) -> None:
-        if self._peer_closed:
-            return
         self._peer_closed = True
         if not self._discarding:
             body = _raw_close(self._close_code, self._close_reason)
@@ -347,6 +345,7 @@ class AsyncWebSocket:
 
     def _send_close(self, body: bytes) -> None:
         self._closing = True
+        self._sent_code = int.from_bytes(body[:2], "big")
         with contextlib.suppress(MemoryError):
             self._connection.send(Opcode.CLOSE, body)  # ignored if one is sent already
         self._flush()
@@ -354,6 +353,7 @@ class AsyncWebSocket:
     def _wait_for_eof(self) -> None:
         if self._teardown_timer is None and not self._torn_down:
             self._teardown_timer = self._loop.call_later(_EOF_WAIT_S, self._teardown)
+            self._resume_reading()
             self._pump_soon()
 
     def _abnormal(self, why: str) -> WebSocketClosed:
@@ -364,16 +364,18 @@ class AsyncWebSocket:
         """End the connection with *error*; tell the peer why if there is a code for it."""
         if self._torn_down:
             return
-        if close_code is not None and not self._connection.close_sent:
-            with contextlib.suppress(MemoryError):
-                self._connection.send(Opcode.CLOSE, close_body(close_code, str(error).encode()))
-            self._connection.flush()
         if self._close_code is None:
             self._close_code = close_code or WsCloseCode.ABNORMAL_CLOSURE
         if self._failure is None:
             self._failure = error
+        self._outbox.fail(self._failure)
         self._finish(error, discard=not self._options.drain_on_error)
-        self._teardown()
+        if close_code is None:
+            self._teardown()
+        else:
+            self._send_close(close_body(close_code, str(error)))
+            # Not closed at once: see read_and_discard in ffi/src/conn.c.
+            self._wait_for_eof()
 
     def _finish(self, error: BaseException, *, discard: bool) -> None:
         self._inbox.finish(error, discard=discard)
@@ -386,7 +388,8 @@ class AsyncWebSocket:
     ) -> None:
         """Queue one message and write as much as the socket takes.
 
-        Waits only while `send_queue_size` messages are unsent already.
+        Waits only while `send_queue_size` messages are unsent already. With `CONT`
+        among the flags it is a part of a message that the next call continues.
 
         Raises:
             WebSocketTimeout: no room within *timeout* seconds.
@@ -394,21 +397,24 @@ class AsyncWebSocket:
             WebSocketError: the connection failed, or a control payload is too long.
         """
         data = to_bytes(payload)
-        fin = not flags & CurlWsFlag.CONT
-        kind = flags & ~CurlWsFlag.CONT
-        opcode = _OPCODES.get(CurlWsFlag(kind))
+        kind = int(flags)
+        fin = not kind & _CONT
+        opcode = _OPCODES.get(kind & ~_CONT)
         if opcode is None:
             raise WebSocketError(
                 f"flags must be TEXT, BINARY, PING or PONG, not {flags!r}",
                 CurlECode.BAD_FUNCTION_ARGUMENT,
             )
-        if opcode >= Opcode.CLOSE and len(data) > 125:
+        if opcode >= Opcode.CLOSE and not (fin and len(data) <= 125):
             raise WebSocketError(
-                f"a control payload holds at most 125 bytes, not {len(data)}", CurlECode.TOO_LARGE
+                f"a control payload holds at most 125 bytes in one frame, not {len(data)}"
+                + ("" if fin else " in a fragment"),
+                CurlECode.TOO_LARGE,
             )
         self._check_open()
-        if len(self._queued_ends) >= self._options.send_queue_size or self._room_waiters:
-            await self._wait_for_room(timeout)
+        if self._outbox.full:
+            await self._within(timeout, self._outbox.wait_for_room(), "the send queue is full")
+            self._check_open()
         self._enqueue(opcode, data, fin)
 
     async def send_str(self, payload: str, timeout: float | None = None) -> None:
@@ -435,12 +441,12 @@ class AsyncWebSocket:
     async def ping(self, payload: Payload = b"") -> "asyncio.Future[float]":
         """Send a PING. Return a future of its answer: the latency in seconds.
 
-        It is cancelled if the connection ends first. Without a payload a unique
-        one is made.
+        It raises a `WebSocketError` if the connection ends first. Without a payload a
+        unique one is made.
         """
-        data = bytes(to_bytes(payload)) or self._next_ping()
+        data = bytes(to_bytes(payload)) or self._pings.next_payload()
         await self.send(data, CurlWsFlag.PING)
-        return self._await_pong(data)
+        return self._pings.sent(data, time.perf_counter())
 
     async def pong(self, payload: Payload = b"") -> None:
         """Send an unsolicited PONG. PINGs are answered without it."""
@@ -453,129 +459,106 @@ class AsyncWebSocket:
             WebSocketTimeout: it is not within *timeout* seconds.
             WebSocketError: the error that stopped the writing.
         """
-        if self._failure is not None:
-            raise self._failure
-        if self._torn_down or not self._connection.unsent:
-            return
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._drained_waiters.append(future)
-        await self._deadline(future, timeout, "the peer does not take the data")
+        await self._within(
+            timeout, self._outbox.wait_until_sent(), "the peer does not take the data"
+        )
 
     def _enqueue(self, opcode: Opcode, data: bytes | bytearray | memoryview, fin: bool) -> None:
         connection = self._connection
+        if opcode <= Opcode.BINARY:
+            if self._fragmenting:
+                opcode = Opcode.CONT
+            self._fragmenting = not fin
         before = connection.unsent
         connection.send(opcode, data, fin)
-        self._queued += connection.unsent - before
-        self._queued_ends.append(self._queued)
+        self._outbox.added(connection.unsent - before)
         if not self._writing:
             self._flush()
 
     def _flush(self) -> None:
-        if self._torn_down:
+        if self._torn_down or self._write_failed:
             return
         io = self._connection.flush()
         if io == lib.WS_IO_ERROR:
-            code = self._connection.curl_code
-            # What the peer sent before it went away is still to be read, and its
-            # CLOSE says more than a broken pipe: let the reader end this.
-            self._queued_ends.clear()
-            error = WebSocketError(f"sending failed: libcurl error {code}", code)
-            self._failure = self._failure or error
-            self._stop_writing()
-            self._wake_writers(self._failure)
+            self._on_write_error(self._connection.curl_code)
             return
         unsent = self._connection.unsent
-        sent = self._queued - unsent
-        while self._queued_ends and self._queued_ends[0] <= sent:
-            self._queued_ends.popleft()
         if unsent and not self._writing:
             self._loop.add_writer(self._fd, self._flush)
             self._writing = True
         elif not unsent:
             self._stop_writing()
-        self._wake_writers(None)
+        self._outbox.progress(unsent)
+
+    def _on_write_error(self, code: int) -> None:
+        self._write_failed = True
+        self._stop_writing()
+        error = WebSocketError(f"sending failed: libcurl error {code}", code)
+        self._failure = self._failure or error
+        self._outbox.fail(self._failure)
+        # What the peer sent before it went away is still to be read, and its CLOSE
+        # says more than a broken pipe: let the reader end this, but not for ever.
+        self._loop.call_later(_EOF_WAIT_S, self._after_write_error, error)
+
+    def _after_write_error(self, error: WebSocketError) -> None:
+        if self._ended.is_set():
+            return
+        self._on_readable()
+        if self._unread:
+            self._loop.call_later(_EOF_WAIT_S, self._after_write_error, error)
+        elif not self._ended.is_set():
+            self._fail(error, None)
 
     def _stop_writing(self) -> None:
         if self._writing:
             self._loop.remove_writer(self._fd)
             self._writing = False
 
-    def _wake_writers(self, error: BaseException | None) -> None:
-        room = self._options.send_queue_size - len(self._queued_ends)
-        while self._room_waiters and (room > 0 or error):
-            future = self._room_waiters.popleft()
-            if not future.done():
-                room -= 1
-                _settle(future, error)
-        if error or not self._connection.unsent:
-            waiters, self._drained_waiters = self._drained_waiters, []
-            for future in waiters:
-                if not future.done():
-                    _settle(future, error)
-
-    async def _wait_for_room(self, timeout: float | None) -> None:
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._room_waiters.append(future)
-        await self._deadline(future, timeout, "the send queue is full")
-        self._check_open()
-
-    async def _deadline(
-        self, future: "asyncio.Future[None]", timeout: float | None, why: str
-    ) -> None:
+    async def _within(self, timeout: float | None, wait: Awaitable[None], why: str) -> None:
         try:
             async with asyncio.timeout(timeout):
-                await future
+                await wait
         except TimeoutError as exc:
             raise WebSocketTimeout(f"{why} after {timeout:g} s") from exc
 
     def _check_open(self) -> None:
         if self._failure is not None:
-            raise self._failure
+            raise self._failure.with_traceback(None)
         if self._closing or self._torn_down:
             raise self._closed_error()
 
     # -- pings ---------------------------------------------------------------
 
-    def _next_ping(self) -> bytes:
-        self._ping_count += 1
-        return self._ping_count.to_bytes(8, "big")
-
-    def _await_pong(self, data: bytes) -> "asyncio.Future[float]":
-        future: asyncio.Future[float] = self._loop.create_future()
-        if len(self._pings) == _MAX_PINGS:
-            self._pings.popleft()[2].cancel()
-        self._pings.append((data, time.perf_counter(), future))
-        return future
-
     def _on_pong(self, payload: bytes) -> None:
-        if not any(data == payload for data, _, _ in self._pings):
-            return  # unsolicited, or an answer that is no longer awaited
-        now = time.perf_counter()
-        # A pong answers every ping before it, too (RFC 6455, section 5.5.3).
-        data = None
-        while data != payload:
-            data, sent_at, future = self._pings.popleft()
-            self.latency = now - sent_at
-            if not future.done():
-                future.set_result(self.latency)
-        if self._keepalive is not None:
-            self._keepalive.answered()
+        latency = self._pings.answered(payload, time.perf_counter())
+        if latency is not None:
+            self.latency = latency
+            if self._keepalive is not None:
+                self._keepalive.answered()
 
     def _on_timer(self) -> None:
         assert self._keepalive is not None
+        # A loop that was busy elsewhere may come here before it looks at the socket.
+        self._on_readable()
         if self._ended.is_set() or self._closing:
             return
-        verdict = self._keepalive.check(self._loop.time())
+        verdict = self._keepalive.check(self._loop.time(), unread=self._unread)
         if verdict is Verdict.DEAD:
             reason = "keepalive ping timeout"
             self._fail(WebSocketClosed(reason, WsCloseCode.INTERNAL_ERROR), 1011)
+            self._teardown()  # nobody is there to wait for
             return
         if verdict is Verdict.PING:
-            data = self._next_ping()
-            self._await_pong(data)
+            data = self._pings.next_payload()
+            self._pings.sent(data, time.perf_counter())
             self._connection.send(Opcode.PING, data)
             self._flush()
         self._timer = self._loop.call_at(self._keepalive.next_check(), self._on_timer)
+
+    @property
+    def _unread(self) -> bool:
+        """Whether more has arrived, or may have, than was read."""
+        return not self._reading or self._repump is not None
 
     # -- closing -------------------------------------------------------------
 
@@ -595,12 +578,11 @@ class AsyncWebSocket:
         """
         body = close_body(code, message)
         if not self._torn_down and not self._closing:
+            if not self._peer_closed:
+                self._close_called = True
+            self._send_close(body)
             if self._peer_closed:
                 self._wait_for_eof()
-            else:
-                self._close_called = True
-                self._close_code = int(code)
-            self._send_close(body)
             self._resume_reading()
             self._pump_soon()
         try:
@@ -613,58 +595,52 @@ class AsyncWebSocket:
 
     def terminate(self) -> None:
         """Release everything at once, without a CLOSE. Idempotent, callable from any thread."""
-        if self._closed.is_set():
+        if self._torn_down:
             return
         try:
             running = asyncio.get_running_loop()
-        except RuntimeError:
+        except RuntimeError:  # none in this thread
             running = None
         if running is self._loop:
             self._terminate_here()
-        elif not self._loop.is_closed():
+            return
+        try:
             self._loop.call_soon_threadsafe(self._terminate_here)
+        except RuntimeError:
+            # The loop is closed: nobody waits, and nothing of ours can run any more.
+            self._release()
 
     def _terminate_here(self) -> None:
-        if self._torn_down:
-            return
-        if self._inbox.end is None:
-            self._finish(
-                self._abnormal("the connection was terminated")
-                if not self._closing
-                else self._closed_error(),
-                discard=not self._options.drain_on_error,
-            )
+        if not self._torn_down and self._inbox.end is None:
+            why = "the peer did not answer our CLOSE" if self._closing else "terminated"
+            self._finish(self._abnormal(why), discard=not self._options.drain_on_error)
         self._teardown()
 
     def _teardown(self) -> None:
         if self._torn_down:
             return
-        self._torn_down = True
         self._pause_reading()
         self._stop_writing()
         for timer in (self._timer, self._teardown_timer, self._repump):
             if timer is not None:
                 timer.cancel()
-        self._final_counters = self._connection.counters()
-        self._connection.close()
-        self._queued_ends.clear()
+        self._release()
         error = self._failure or self._closed_error()
-        for waiter in [*self._room_waiters, *self._drained_waiters]:
-            if not waiter.done():
-                _settle(waiter, error)
-        self._room_waiters.clear()
-        self._drained_waiters.clear()
-        for _, _, future in self._pings:
-            future.cancel()
-        self._pings.clear()
+        self._outbox.fail(error)
+        self._pings.fail(error)
         if self._inbox.end is None:
             self._finish(error, discard=False)
-        self._session.release(self)
         self._closed.set()
 
+    def _release(self) -> None:
+        self._torn_down = True
+        self._final_counters = self._connection.counters()
+        self._connection.close()
+        self._session.release(self)
+
     def _closed_error(self) -> WebSocketClosed:
-        code = self._close_code or WsCloseCode.ABNORMAL_CLOSURE
-        text = f"the connection is closed: {code}" + (
+        code = self._close_code or self._sent_code or WsCloseCode.ABNORMAL_CLOSURE
+        text = f"the connection is closed: {int(code)}" + (
             f" ({self._close_reason})" if self._close_reason else ""
         )
         return WebSocketClosed(text, code, self._close_reason)
@@ -689,7 +665,7 @@ class AsyncWebSocket:
 
     @property
     def close_code(self) -> int | None:
-        """The close code; None while open."""
+        """The peer's close code, ours if we failed the connection, else 1006; None while open."""
         return self._close_code
 
     @property
@@ -700,7 +676,7 @@ class AsyncWebSocket:
     @property
     def send_queue_size(self) -> int:
         """Messages that are not yet in the socket."""
-        return len(self._queued_ends)
+        return len(self._outbox)
 
     @property
     def recv_queue_size(self) -> int:
@@ -725,13 +701,6 @@ class AsyncWebSocket:
     def is_alive(self) -> bool:
         """Tell whether messages can be sent and received."""
         return not self.closed and self._failure is None
-
-
-def _settle(future: "asyncio.Future[None]", error: BaseException | None) -> None:
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
 
 
 def _echo_of(code: int | None) -> int:
