@@ -4,6 +4,7 @@ int ws_provider_load(const char *path, char *error, size_t error_size);
 const char *ws_provider_version(void);
 unsigned ws_provider_version_num(void);
 int ws_provider_can_impersonate(void);
+int ws_zlib_available(void);
 
 typedef struct ws_easy ws_easy;
 ws_easy *ws_easy_new(void);
@@ -49,6 +50,8 @@ typedef struct ws_conn ws_conn;
 ws_conn *ws_conn_new(ws_easy *easy, uint64_t max_message_size, int validate_utf8);
 void ws_conn_free(ws_conn *conn);
 ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch);
+int ws_conn_compress(ws_conn *conn, int peer_bits, int peer_takeover, int own_bits,
+                     int own_takeover, int level);
 int ws_conn_send(ws_conn *conn, int fin, int opcode, const unsigned char *payload, size_t size);
 ws_io ws_conn_flush(ws_conn *conn);
 size_t ws_conn_unsent(const ws_conn *conn);

@@ -163,7 +163,18 @@ ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch) {
 }
 
 int ws_conn_send(ws_conn *conn, int fin, int opcode, const unsigned char *payload, size_t size) {
-    return ws_sender_frame(&conn->tx, fin, 0, opcode, payload, size);
+    return opcode & 0x8 ? ws_sender_control(&conn->tx, opcode, payload, size)
+                        : ws_sender_message(&conn->tx, fin, opcode, payload, size);
+}
+
+int ws_conn_compress(ws_conn *conn, int peer_bits, int peer_takeover, int own_bits,
+                     int own_takeover, int level) {
+    conn->rx.inflater = ws_inflater_new(peer_bits, peer_takeover);
+    if (!conn->rx.inflater) return -1;
+    /* zlib cannot deflate with a window of 256 bytes; messages may go uncompressed. */
+    if (own_bits == 8) return 0;
+    conn->tx.deflater = ws_deflater_new(own_bits, own_takeover, level);
+    return conn->tx.deflater ? 0 : -1;
 }
 
 ws_io ws_conn_flush(ws_conn *conn) { return ws_sender_flush(&conn->tx, &conn->transport); }

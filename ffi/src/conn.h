@@ -37,8 +37,16 @@ void ws_conn_free(ws_conn *conn); /* hold the GIL; NULL is allowed */
  * Call without the GIL: it takes it while it makes messages, not while it reads. */
 ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch);
 
-/* Queues one frame (0, or -1 when out of memory) / writes what is queued. */
+/* Switches permessage-deflate on as negotiated: window bits 8 to 15 and context
+ * takeover for what the peer sends and for what we send; level is zlib's, -1 to 9.
+ * Once, before the first pump. 0, or -1 when out of memory or without a zlib. */
+int ws_conn_compress(ws_conn *conn, int peer_bits, int peer_takeover, int own_bits,
+                     int own_takeover, int level);
+
+/* Queues a control frame, or a message, or with fin 0 a fragment of one (opcode is
+ * the message's for every fragment): 0, or -1 when out of memory. */
 int ws_conn_send(ws_conn *conn, int fin, int opcode, const unsigned char *payload, size_t size);
+/* Writes what is queued. */
 ws_io ws_conn_flush(ws_conn *conn);
 size_t ws_conn_unsent(const ws_conn *conn);
 int ws_conn_close_sent(const ws_conn *conn);

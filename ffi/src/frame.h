@@ -16,6 +16,8 @@ enum {
 
 enum { WS_HEADER_MAX = 14, WS_CONTROL_MAX = 125 };
 
+enum { WS_RSV1 = 4 }; /* in ws_frame_header.rsv */
+
 typedef struct {
     uint64_t size; /* of the payload */
     uint8_t fin, rsv, opcode, masked;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "curl_constants.h"
+#include "zlib_api.h"
 
 /* 8.21 is the first that keeps a frame which arrives glued to the 101 reply. */
 #define OLDEST_USABLE 0x081500u
@@ -97,6 +98,7 @@ int ws_provider_load(const char *path, char *error, size_t error_size) {
         snprintf(error, error_size, "libcurl %s: curl_global_init failed", info->version);
         goto reject;
     }
+    ws_zlib_load(library); /* without one there is no compression, that is all */
     ws_curl = api;
     loaded = info;
     return 0;

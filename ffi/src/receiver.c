@@ -11,8 +11,9 @@ void ws_receiver_init(ws_receiver *rx, uint64_t max_message_size, int validate_u
 }
 
 void ws_receiver_free(ws_receiver *rx) {
-    ws_message_free(rx->message);
-    rx->message = NULL;
+    ws_builder_clear(&rx->message);
+    ws_inflater_free(rx->inflater);
+    rx->inflater = NULL;
 }
 
 int ws_receiver_ended(const ws_receiver *rx) { return rx->closed || rx->fail_code; }
@@ -41,7 +42,10 @@ static int is_control(const ws_frame_header *frame) { return frame->opcode & 0x8
 
 static ws_rx_status check_header(ws_receiver *rx) {
     const ws_frame_header *frame = &rx->frame;
-    if (frame->rsv) return fail(rx, 1002, "a reserved bit is set and no extension claims it");
+    /* RSV1 on a message's first frame says that it is compressed (RFC 7692, section 6). */
+    const int may_have_rsv1 = rx->inflater && !is_control(frame) && frame->opcode != WS_OP_CONT;
+    if (frame->rsv & ~(may_have_rsv1 ? WS_RSV1 : 0))
+        return fail(rx, 1002, "a reserved bit is set and no extension claims it");
     if (frame->masked) return fail(rx, 1002, "a server must not mask its frames");
     if (is_control(frame)) {
         if (frame->opcode > WS_OP_PONG) return fail(rx, 1002, "unknown control opcode");
@@ -57,25 +61,9 @@ static ws_rx_status check_header(ws_receiver *rx) {
         return fail(rx, 1002, "a new message inside a fragmented one");
     if (frame->size >> 63) return fail(rx, 1002, "the top bit of a 64-bit length is set");
     if (frame->size > rx->max_message_size ||
-        rx->message_size > rx->max_message_size - frame->size)
+        rx->message.size > rx->max_message_size - frame->size)
         return fail(rx, 1009, "message larger than max_message_size");
     return WS_RX_OK;
-}
-
-/* Makes room for the current frame's payload behind what the message has. */
-static int reserve(ws_receiver *rx) {
-    uint64_t needed = rx->message_size + rx->frame.size;
-    if (!rx->message) {
-        rx->message = ws_message_new(NULL, needed);
-        rx->message_capacity = needed;
-    } else if (needed > rx->message_capacity) {
-        /* Doubling: a message may come in a million fragments. */
-        uint64_t capacity = rx->message_capacity * 2;
-        if (capacity < needed) capacity = needed;
-        rx->message = ws_message_resize(rx->message, capacity);
-        rx->message_capacity = capacity;
-    }
-    return rx->message ? 0 : -1;
 }
 
 static ws_rx_status finish_close(ws_receiver *rx, ws_batch *batch) {
@@ -106,19 +94,37 @@ static ws_rx_status finish_control(ws_receiver *rx, ws_batch *batch) {
     return emit(rx, batch, ws_message_new(rx->control, rx->frame.size), kind);
 }
 
+static ws_rx_status inflate_failed(ws_receiver *rx, ws_inflate_status status) {
+    switch (status) {
+        case WS_INFLATE_TOO_LARGE:
+            return fail(rx, 1009, "message larger than max_message_size once inflated");
+        case WS_INFLATE_NO_MEMORY: return out_of_memory(rx);
+        default: return fail(rx, 1007, "a compressed message is not valid DEFLATE");
+    }
+}
+
+/* Checks text that was stored behind the first from bytes. */
+static ws_rx_status check_text(ws_receiver *rx, uint64_t from) {
+    const uint64_t size = rx->message.size - from;
+    if (rx->message_kind != WS_KIND_TEXT || !rx->validate_utf8 || size == 0) return WS_RX_OK;
+    if (ws_utf8_feed(&rx->utf8, ws_builder_end(&rx->message) - size, size)) return WS_RX_OK;
+    return fail(rx, 1007, "a text message is not UTF-8");
+}
+
 static ws_rx_status finish_message(ws_receiver *rx, ws_batch *batch) {
-    ws_message *message = rx->message;
-    int kind = rx->message_kind;
+    if (rx->compressed) {
+        const uint64_t before = rx->message.size;
+        ws_inflate_status inflated =
+            ws_inflater_end(rx->inflater, &rx->message, rx->max_message_size);
+        if (inflated != WS_INFLATE_OK) return inflate_failed(rx, inflated);
+        ws_rx_status status = check_text(rx, before);
+        if (status != WS_RX_OK) return status;
+    }
+    const int kind = rx->message_kind;
     if (kind == WS_KIND_TEXT && rx->validate_utf8 && !ws_utf8_done(&rx->utf8))
         return fail(rx, 1007, "a text message ends inside a character");
-    if (!message)
-        message = ws_message_new(NULL, 0);
-    else if (rx->message_capacity != rx->message_size)
-        message = ws_message_resize(message, rx->message_size);
-    rx->message = NULL;
     rx->message_kind = 0;
-    rx->message_size = rx->message_capacity = 0;
-    return emit(rx, batch, message, kind);
+    return emit(rx, batch, ws_builder_finish(&rx->message), kind);
 }
 
 static ws_rx_status finish_frame(ws_receiver *rx, ws_batch *batch) {
@@ -127,18 +133,43 @@ static ws_rx_status finish_frame(ws_receiver *rx, ws_batch *batch) {
     return rx->frame.fin ? finish_message(rx, batch) : WS_RX_OK;
 }
 
-/* Accounts for payload bytes that are in place. */
+/* Accounts for count payload bytes of the current frame that are taken care of. */
 static ws_rx_status advance(ws_receiver *rx, size_t count, ws_batch *batch) {
     rx->frame_left -= count;
-    if (!is_control(&rx->frame)) {
-        const uint8_t *fresh = ws_message_data(rx->message) + rx->message_size;
-        rx->message_size += count;
-        rx->counters.payload_bytes += count;
-        if (rx->message_kind == WS_KIND_TEXT && rx->validate_utf8 &&
-            !ws_utf8_feed(&rx->utf8, fresh, count))
-            return fail(rx, 1007, "a text message is not UTF-8");
-    }
     return rx->frame_left ? WS_RX_OK : finish_frame(rx, batch);
+}
+
+/* The same for bytes that lie in place, at the end of the message. */
+static ws_rx_status stored(ws_receiver *rx, size_t count, ws_batch *batch) {
+    const uint64_t before = rx->message.size;
+    rx->message.size += count;
+    rx->counters.payload_bytes += count;
+    ws_rx_status status = check_text(rx, before);
+    return status == WS_RX_OK ? advance(rx, count, batch) : status;
+}
+
+static ws_rx_status inflated(ws_receiver *rx, const uint8_t *data, size_t count, ws_batch *batch) {
+    const uint64_t before = rx->message.size;
+    ws_inflate_status inflate =
+        ws_inflater_feed(rx->inflater, data, count, &rx->message, rx->max_message_size);
+    if (inflate != WS_INFLATE_OK) return inflate_failed(rx, inflate);
+    rx->counters.payload_bytes += count;
+    ws_rx_status status = check_text(rx, before);
+    return status == WS_RX_OK ? advance(rx, count, batch) : status;
+}
+
+/* Takes as much of the current frame's payload as the input has. */
+static ws_rx_status take_payload(ws_receiver *rx, const uint8_t *data, size_t size,
+                                 ws_batch *batch, size_t *taken) {
+    const size_t count = size < rx->frame_left ? size : (size_t)rx->frame_left;
+    *taken = count;
+    if (is_control(&rx->frame)) {
+        memcpy(rx->control + (rx->frame.size - rx->frame_left), data, count);
+        return advance(rx, count, batch);
+    }
+    if (rx->compressed) return inflated(rx, data, count, batch);
+    memcpy(ws_builder_end(&rx->message), data, count);
+    return stored(rx, count, batch);
 }
 
 static ws_rx_status begin_frame(ws_receiver *rx, ws_batch *batch) {
@@ -150,9 +181,12 @@ static ws_rx_status begin_frame(ws_receiver *rx, ws_batch *batch) {
     if (!is_control(&rx->frame)) {
         if (rx->frame.opcode != WS_OP_CONT) {
             rx->message_kind = rx->frame.opcode; /* the kinds have the opcodes' values */
+            rx->compressed = rx->frame.rsv == WS_RSV1;
             rx->utf8 = (ws_utf8){0};
         }
-        if (rx->frame.size && reserve(rx) != 0) return out_of_memory(rx);
+        if (rx->frame.size && !rx->compressed &&
+            ws_builder_reserve(&rx->message, rx->frame.size) != 0)
+            return out_of_memory(rx);
     }
     return rx->frame.size ? WS_RX_OK : finish_frame(rx, batch);
 }
@@ -221,12 +255,7 @@ ws_rx_status ws_receiver_feed(ws_receiver *rx, const uint8_t *data, size_t size,
         } else if (batch->count >= batch->max_messages) {
             status = WS_RX_FULL;
         } else if (rx->in_frame) {
-            taken = size - at < rx->frame_left ? size - at : (size_t)rx->frame_left;
-            uint8_t *target = is_control(&rx->frame)
-                                  ? rx->control + (rx->frame.size - rx->frame_left)
-                                  : ws_message_data(rx->message) + rx->message_size;
-            memcpy(target, data + at, taken);
-            status = advance(rx, taken, batch);
+            status = take_payload(rx, data + at, size - at, batch, &taken);
         } else if (rx->header_size == 0 && size - at >= 2 &&
                    take_whole_frame(rx, data + at, size - at, batch, &status, &taken)) {
             /* done */
@@ -242,11 +271,12 @@ ws_rx_status ws_receiver_feed(ws_receiver *rx, const uint8_t *data, size_t size,
 }
 
 uint64_t ws_receiver_window(ws_receiver *rx, uint8_t **target) {
-    if (!rx->in_frame || is_control(&rx->frame) || rx->fail_code || rx->closed) return 0;
-    *target = ws_message_data(rx->message) + rx->message_size;
+    if (!rx->in_frame || is_control(&rx->frame) || rx->compressed) return 0;
+    if (ws_receiver_ended(rx)) return 0;
+    *target = ws_builder_end(&rx->message);
     return rx->frame_left;
 }
 
 ws_rx_status ws_receiver_filled(ws_receiver *rx, size_t count, ws_batch *batch) {
-    return advance(rx, count, batch);
+    return stored(rx, count, batch);
 }

@@ -7,8 +7,9 @@
 #define WS_RECEIVER_H
 
 #include "batch.h"
+#include "builder.h"
+#include "deflate.h"
 #include "frame.h"
-#include "message.h"
 #include "utf8.h"
 
 typedef enum {
@@ -28,6 +29,7 @@ typedef struct {
     uint64_t max_message_size;
     int validate_utf8;
     ws_sender *pong_to; /* answers PINGs here; NULL: nobody answers. Borrowed */
+    ws_inflater *inflater; /* owned; NULL: permessage-deflate was not negotiated */
     ws_rx_counters counters;
     int fail_code; /* close code: 1002, 1007, 1009 or 1011 (out of memory) */
     const char *fail_text;
@@ -39,8 +41,8 @@ typedef struct {
     uint64_t frame_left;
     uint8_t control[WS_CONTROL_MAX];
     int message_kind; /* 0: none in progress */
-    ws_message *message; /* owned; NULL while nothing of it has been stored */
-    uint64_t message_size, message_capacity;
+    int compressed;   /* the message in progress */
+    ws_builder message;
     ws_utf8 utf8;
     int closed;
 } ws_receiver;

@@ -12,7 +12,12 @@
 
 enum { MAX_PENDING_FOR_PONG = 65536 };
 
-void ws_sender_free(ws_sender *tx) { ws_bytes_free(&tx->queue); }
+void ws_sender_free(ws_sender *tx) {
+    ws_bytes_free(&tx->queue);
+    ws_bytes_free(&tx->deflated);
+    ws_deflater_free(tx->deflater);
+    tx->deflater = NULL;
+}
 
 /* Mask keys must not be predictable (5.3, 10.3); the kernel's randomness, fetched
  * for 64 frames at a time. */
@@ -28,8 +33,8 @@ static int fresh_key(uint8_t key[4]) {
     return 0;
 }
 
-int ws_sender_frame(ws_sender *tx, int fin, int rsv, int opcode, const uint8_t *payload,
-                    size_t size) {
+static int queue_frame(ws_sender *tx, int fin, int rsv, int opcode, const uint8_t *payload,
+                       size_t size) {
     uint8_t key[4];
     if (tx->close_sent) return 0;
     if (fresh_key(key) != 0 || ws_bytes_reserve(&tx->queue, WS_HEADER_MAX + size) != 0) return -1;
@@ -43,6 +48,25 @@ int ws_sender_frame(ws_sender *tx, int fin, int rsv, int opcode, const uint8_t *
     return 0;
 }
 
+int ws_sender_control(ws_sender *tx, int opcode, const uint8_t *payload, size_t size) {
+    return queue_frame(tx, 1, 0, opcode, payload, size);
+}
+
+int ws_sender_message(ws_sender *tx, int fin, int opcode, const uint8_t *payload, size_t size) {
+    const int first = !tx->in_message;
+    if (tx->close_sent) return 0;
+    tx->in_message = !fin;
+    if (!first) opcode = WS_OP_CONT;
+    /* Nothing to gain by compressing nothing. */
+    if (!tx->deflater || (first && fin && size == 0))
+        return queue_frame(tx, fin, 0, opcode, payload, size);
+    if (ws_deflater_feed(tx->deflater, payload, size, fin, &tx->deflated) != 0) return -1;
+    int failed = queue_frame(tx, fin, first ? WS_RSV1 : 0, opcode, tx->deflated.data,
+                             tx->deflated.size);
+    ws_bytes_drop_front(&tx->deflated, tx->deflated.size);
+    return failed;
+}
+
 int ws_sender_pong(ws_sender *tx, const uint8_t *payload, size_t size) {
     if (tx->close_sent) return 0; /* the CLOSE was our last frame */
     if (ws_sender_pending(tx) > MAX_PENDING_FOR_PONG) {
@@ -50,7 +74,7 @@ int ws_sender_pong(ws_sender *tx, const uint8_t *payload, size_t size) {
         return 0;
     }
     tx->counters.pongs++;
-    return ws_sender_frame(tx, 1, 0, WS_OP_PONG, payload, size);
+    return ws_sender_control(tx, WS_OP_PONG, payload, size);
 }
 
 size_t ws_sender_pending(const ws_sender *tx) { return tx->queue.size - tx->head; }

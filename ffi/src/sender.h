@@ -7,6 +7,7 @@
 #define WS_SENDER_H
 
 #include "bytes.h"
+#include "deflate.h"
 #include "transport.h"
 
 typedef struct {
@@ -17,15 +18,20 @@ typedef struct ws_sender {
     ws_bytes queue;
     size_t head; /* bytes at the front of queue that are written already */
     int close_sent;
+    int in_message; /* its first fragment was queued, its last was not */
+    ws_deflater *deflater; /* owned; NULL: messages are sent as they are */
+    ws_bytes deflated;     /* scratch of one call */
     ws_tx_counters counters;
 } ws_sender;
 
 void ws_sender_free(ws_sender *tx);
 
-/* Queues one frame. After a CLOSE nothing more is queued. 0, or -1 when out of
- * memory or randomness. */
-int ws_sender_frame(ws_sender *tx, int fin, int rsv, int opcode, const uint8_t *payload,
-                    size_t size);
+/* Queues one control frame. After a CLOSE nothing more is queued. 0, or -1 when
+ * out of memory or randomness. */
+int ws_sender_control(ws_sender *tx, int opcode, const uint8_t *payload, size_t size);
+/* Queues a message, or with fin 0 a fragment of one; opcode is the message's, text
+ * or binary, also for its later fragments. Otherwise as above. */
+int ws_sender_message(ws_sender *tx, int fin, int opcode, const uint8_t *payload, size_t size);
 /* The answer to a PING. Skipped while an unread heap of them waits: a peer that
  * pings and does not read must not cost memory (5.5.3 allows it). */
 int ws_sender_pong(ws_sender *tx, const uint8_t *payload, size_t size);
