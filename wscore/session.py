@@ -118,10 +118,20 @@ class AsyncSession:
             settings.apply(easy, url, key)
             performing = _Perform(easy)
             handed_over = True  # the thread may outlive us
-            code = await performing.result()
+            try:
+                # libcurl's own timeout ends with the TCP or TLS connect: with
+                # CONNECT_ONLY it would wait for ever for the answer to the upgrade.
+                async with asyncio.timeout(settings.timeout):
+                    code = await performing.result()
+            except TimeoutError as exc:
+                text = f"connecting to {url} failed: no answer within {settings.timeout:g} s"
+                raise CurlError(text, CurlECode.OPERATION_TIMEDOUT) from exc
             handed_over = False
             headers = easy.headers()
             status = easy.status
+            if status == 0 and code == CurlECode.OK:
+                text = f"{url}: the server ended the connection without an answer"
+                raise CurlError(text, CurlECode.GOT_NOTHING)
             if code == CurlECode.HTTP_RETURNED_ERROR or (code == CurlECode.OK and status != 101):
                 raise HandshakeError(f"the server answered {status} to {url}", status, headers)
             if code != CurlECode.OK:
