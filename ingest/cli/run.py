@@ -1,11 +1,12 @@
 """`ingest run`: the service in the foreground."""
 
 import asyncio
+import os
 import sys
 
 import click
 
-from ingest import logging
+from ingest import health, logging
 from ingest.cli.options import config_argument, log_format_option
 from ingest.config import load
 from ingest.plan import LogFormat
@@ -22,4 +23,5 @@ def run(config_path: str, log_format: LogFormat) -> None:
     """
     settings = load(config_path)
     logging.configure(log_format, settings.log.level)
-    sys.exit(asyncio.run(run_service(settings, log_format)))
+    on_status = health.from_environment(os.environ)
+    sys.exit(asyncio.run(run_service(settings, log_format, on_status=on_status)))

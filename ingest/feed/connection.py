@@ -168,9 +168,6 @@ class FeedConnection:
 
     async def _serve(self, ws: AsyncWebSocket) -> None:
         self._ws = ws
-        if self._stopping.is_set():  # it had just opened when `stop` looked for it
-            await ws.close(WsCloseCode.GOING_AWAY, timeout=1.0)
-            return
         self.counters.connects += 1
         try:
             # `stop` finds no connection to close while one is just coming up.

@@ -45,7 +45,7 @@ def disconnect_reason(error: Exception) -> str:
         case HeartbeatLost():
             return "ping_timeout"
         case HandshakeError():
-            return "bad_handshake" if error.status in (0, 101) else f"http_{error.status}"
+            return "bad_handshake" if error.status == 101 else f"http_{error.status}"
         case WebSocketClosed():
             return "ping_timeout" if is_ping_timeout(error) else f"close_{error.code}"
         case WebSocketError():

@@ -105,13 +105,16 @@ def test_only_feeds_are_required(good: Good) -> None:
 
 @pytest.mark.parametrize("name", ["binance", "okx"])
 def test_the_configs_that_ship_are_sound(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`configs/*.yaml` pass against the real venues."""
+    """`configs/*.yaml` pass against the real venues; one variable leads to another Redis."""
     monkeypatch.undo()
+    path = Path(__file__).parents[3] / "configs" / f"{name}.yaml"
+    url = "redis://redis:6379/0"
 
-    config = load(Path(__file__).parents[3] / "configs" / f"{name}.yaml", {})
+    config = load(path, {})
 
     assert {feed.venue for feed in config.feeds} == {name}
     assert config.redis.url is None
+    assert load(path, {"INGEST_REDIS_URL": url}).redis.url == url
 
 
 @pytest.mark.parametrize(

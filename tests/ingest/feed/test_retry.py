@@ -26,7 +26,6 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         (HandshakeError("", 429, []), "http_429"),
         (HandshakeError("", 503, []), "http_503"),
         (HandshakeError("wrong accept", 101, []), "bad_handshake"),
-        (HandshakeError("", 0, []), "bad_handshake"),
         (CurlError("", CurlECode.COULDNT_RESOLVE_HOST), "dns"),
         (CurlError("", CurlECode.COULDNT_CONNECT), "refused"),
         (CurlError("", CurlECode.OPERATION_TIMEDOUT), "timeout"),
