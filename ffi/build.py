@@ -18,7 +18,7 @@ builder = FFI()
 builder.cdef(_cdef())
 builder.set_source(
     "ffi._native",
-    '#include "conn.h"\n#include "easy.h"\n#include "mask.h"\n#include "provider.h"\n#include "zlib_api.h"\n',
+    "".join(f'#include "{name}.h"\n' for name in ("conn", "easy", "mask", "provider", "zlib_api")),
     sources=[str(path) for path in sorted(SOURCES.glob("*.c"))],
     depends=[str(path) for path in sorted(SOURCES.glob("*.h"))],
     include_dirs=[str(SOURCES)],

@@ -21,6 +21,7 @@ from wscore.errors import (
     WebSocketError,
     WebSocketTimeout,
 )
+from wscore.extensions import Deflate
 from wscore.options import ConnectOptions, WebSocketOptions
 from wscore.session import AsyncSession, AsyncWebSocketContext
 from wscore.websocket import AsyncWebSocket
@@ -38,6 +39,7 @@ __all__ = [
     "CurlInfo",
     "CurlOpt",
     "CurlWsFlag",
+    "Deflate",
     "HandshakeError",
     "RequestException",
     "SessionClosed",

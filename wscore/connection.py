@@ -8,6 +8,7 @@ from typing import Any
 
 from ffi import ffi, lib
 from wscore.easy import Easy
+from wscore.extensions import DeflateParameters
 
 BATCH_MAX = 4096  # messages a single pump can return (ffi/src/batch.h)
 
@@ -117,7 +118,14 @@ class Connection:
     With *easy* None the transport is memory (`feed`, `take`), for tests.
     """
 
-    def __init__(self, easy: Easy | None, *, max_message_size: int, validate_utf8: bool) -> None:
+    def __init__(
+        self,
+        easy: Easy | None,
+        *,
+        max_message_size: int,
+        validate_utf8: bool,
+        deflate: DeflateParameters | None = None,
+    ) -> None:
         # None when closed: cffi refuses it as a pointer, where C would follow NULL.
         self._conn: Any = None
         self._easy = easy
@@ -126,6 +134,21 @@ class Connection:
         if conn == ffi.NULL:
             raise MemoryError("no memory for a WebSocket connection")
         self._conn = conn
+        if deflate is not None:
+            self._compress(deflate)
+
+    def _compress(self, agreed: DeflateParameters) -> None:
+        code = lib.ws_conn_compress(
+            self._conn,
+            agreed.server_bits,
+            int(agreed.server_takeover),
+            agreed.client_bits,
+            int(agreed.client_takeover),
+            agreed.level,
+        )
+        if code != 0:
+            self.close()
+            raise MemoryError("no memory for permessage-deflate")
 
     def pump(
         self, buffer: PumpBuffer, *, max_messages: int, max_bytes: int, max_ns: int

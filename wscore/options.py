@@ -1,12 +1,14 @@
 """What `ws_connect` can be told, and how it becomes libcurl options."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import certifi
 
 from wscore.codes import CurlOpt
 from wscore.easy import Easy
+from wscore.extensions import Deflate
 
 # WS_OPTIONS bit: hand over the raw stream, we do the framing (curl/websockets.h).
 _RAW_MODE = 1
@@ -47,11 +49,13 @@ class ConnectOptions:
 
     `verify` False switches off certificate checks; a string is a CA bundle's
     path. `proxy`: `http://`, `https://`, `socks4://`, `socks5://`, `socks5h://`.
-    `timeout`: seconds for the whole handshake.
+    `timeout`: seconds for the whole handshake. `compression` offers
+    permessage-deflate, "deflate" with the usual parameters.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict)
-    subprotocols: tuple[str, ...] = ()
+    subprotocols: Sequence[str] = ()
+    compression: Deflate | Literal["deflate"] | None = None
     timeout: float = 30.0
     verify: bool | str = True
     proxy: str | None = None
@@ -59,6 +63,11 @@ class ConnectOptions:
     default_headers: bool = True
     interface: str | None = None
     curl_options: Mapping[int, str | bytes | int] = field(default_factory=dict)
+
+    @property
+    def deflate(self) -> Deflate | None:
+        """The offer of permessage-deflate, if any."""
+        return Deflate() if self.compression == "deflate" else self.compression
 
     def apply(self, easy: Easy, url: str, key: str) -> None:
         """Set everything that the handshake to *url* with *key* needs.
@@ -101,6 +110,8 @@ class ConnectOptions:
         lines.append(f"Sec-WebSocket-Key: {key}")
         if self.subprotocols:
             lines.append(f"Sec-WebSocket-Protocol: {', '.join(self.subprotocols)}")
+        if self.deflate is not None:
+            lines.append(f"Sec-WebSocket-Extensions: {self.deflate.header()}")
         for line in lines:
             if any(character in line for character in "\r\n\0"):
                 name = line.partition(":")[0]

@@ -136,11 +136,18 @@ class AsyncSession:
                 raise HandshakeError(f"the server answered {status} to {url}", status, headers)
             if code != CurlECode.OK:
                 raise CurlError(f"connecting to {url} failed: {easy.describe(code)}", code)
-            subprotocol = check_response(status, headers, key, settings.subprotocols)
+            agreed = check_response(
+                status,
+                headers,
+                key,
+                subprotocols=settings.subprotocols,
+                deflate=settings.deflate,
+            )
             owner = connection = Connection(
                 easy,
                 max_message_size=options.max_message_size,
                 validate_utf8=not options.skip_utf8_validation,
+                deflate=agreed.deflate,
             )
             return AsyncWebSocket(
                 connection,
@@ -148,7 +155,7 @@ class AsyncSession:
                 options,
                 session=self,
                 buffer=self._buffer,
-                subprotocol=subprotocol,
+                agreed=agreed,
                 response_headers=headers,
             )
         except BaseException:

@@ -18,6 +18,7 @@ from ffi import lib
 from wscore.codes import CurlECode, CurlWsFlag, WsCloseCode
 from wscore.connection import BATCH_MAX, Batch, Connection, Counters, Opcode, PumpBuffer, PumpStatus
 from wscore.errors import WebSocketClosed, WebSocketError, WebSocketTimeout
+from wscore.handshake import Agreement
 from wscore.inbox import Inbox
 from wscore.keepalive import Keepalive, Verdict
 from wscore.outbox import Outbox
@@ -61,7 +62,7 @@ class AsyncWebSocket:
         *,
         session: "AsyncSession",
         buffer: PumpBuffer,
-        subprotocol: str | None,
+        agreed: Agreement,
         response_headers: list[tuple[str, str]],
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -70,7 +71,8 @@ class AsyncWebSocket:
         self._options = options
         self._session = session
         self._buffer = buffer
-        self.subprotocol = subprotocol
+        self.subprotocol = agreed.subprotocol
+        self.deflate = agreed.deflate  # what permessage-deflate was agreed on, if any
         self.response_headers = response_headers
 
         self._inbox = Inbox(options.recv_queue_size, self._on_room)
