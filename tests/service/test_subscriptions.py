@@ -29,12 +29,14 @@ def test_refused_topics(kit: Any, own_streams: Any) -> None:
 def test_answers_out_of_order(kit: Any, own_streams: Any) -> None:
     """Three requests, answered last first; the next connection asks for all of it again."""
     instruments = [f"A{number}-USDT" for number in range(201)]
-    venue = kit.venue([["handshake"], ["ack", 3], ["data", 1], ["fin"]], [["serve"]])
+    venue = kit.venue([["handshake"], ["ack", 3], ["data", 1], ["gate"], ["fin"]], [["serve"]])
     service = kit.service(
         own_streams.url,
         {"venue": "binance", "channels": ["trade"], "instruments": instruments},
         venues={"binance": {"ws_url": venue.url}},
     )
+    service.wait("feed: subscribed")
+    venue.tell("go")
     service.wait("feed: subscribed", times=2)
     totals = service.stop()
 
