@@ -118,7 +118,13 @@ class AsyncSession:
         except BaseException:
             easy.close()
             raise
-        code = await _Perform(easy).result()
+        try:
+            code = await _Perform(easy).result(settings.timeout)
+        except TimeoutError as exc:
+            raise CurlError(
+                f"connecting to {url} failed: no answer within {settings.timeout:g} s",
+                CurlECode.OPERATION_TIMEDOUT,
+            ) from exc
         owner: Easy | Connection = easy
         try:
             headers = easy.headers()
@@ -166,10 +172,17 @@ class _Perform:
         # Daemon: a handshake that hangs must not hold up the interpreter's exit.
         threading.Thread(target=self._run, name="wscore-handshake", daemon=True).start()
 
-    async def result(self) -> int:
-        """Return libcurl's code. If cancelled, the handle is closed when the thread ends."""
+    async def result(self, timeout_s: float) -> int:
+        """Return libcurl's code. If cancelled, the handle is closed when the thread ends.
+
+        Raises:
+            TimeoutError: the deadline is kept here, because libcurl's own is not in
+                force once a CONNECT_ONLY transfer has its TCP connection (8.23):
+                a server that accepts and says nothing would be waited for for ever.
+        """
         try:
-            return await self._done
+            async with asyncio.timeout(timeout_s):
+                return await self._done
         except BaseException:
             with self._lock:
                 self._abandoned = True
