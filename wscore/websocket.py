@@ -254,6 +254,10 @@ class AsyncWebSocket:
             pass
         elif options.block_on_recv_queue_full:
             limit = self._inbox.room
+            if self._close_called:
+                # The peer's CLOSE is behind what it sent before, and nobody may be
+                # taking any more: as much again may be kept.
+                limit += options.recv_queue_size
             if limit <= 0:
                 self._pause_reading()
                 self._inbox.want_room()
