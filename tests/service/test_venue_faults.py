@@ -101,7 +101,7 @@ def outcome(module_kit: Any, streams: Any) -> Outcome:
         {"venue": "binance", "channels": ["trade"], "instruments": ["BTC-USDT"]},
         venues={"binance": {"ws_url": venue.url}},
         reconnect={"base_s": BASE_S, "cap_s": CAP_S, "healthy_after_s": 60},
-        websocket={"open_timeout_s": 0.4, "ping_interval_s": 0.15, "ping_timeout_s": 0.15},
+        websocket={"open_timeout_s": 0.8, "ping_interval_s": 0.3, "ping_timeout_s": 0.4},
     )
     venue.wait("request", n=len(FAULTS) + 2)
     streams.wait(TRADE, lambda e: "id" in e, streams.newest(TRADE))
