@@ -77,9 +77,12 @@ async def test_headers_of_the_session_and_the_call_are_merged() -> None:
         seen.append(await peer.accept())
         await peer.answer_close()
 
-    async with RawServer(script) as server, AsyncSession(headers={"X-A": "1", "X-B": "1"}) as s:
-        async with s.ws_connect(server.url, headers={"X-B": "2"}):
-            pass
+    async with (
+        RawServer(script) as server,
+        AsyncSession(headers={"X-A": "1", "X-B": "1"}) as session,
+        session.ws_connect(server.url, headers={"X-B": "2"}),
+    ):
+        pass
     assert (seen[0]["x-a"], seen[0]["x-b"]) == ("1", "2")
 
 
@@ -394,7 +397,9 @@ async def test_curl_options_are_checked_before_they_can_do_harm(session: AsyncSe
         agents.append((await peer.accept())["user-agent"])
         await peer.answer_close()
 
-    async with RawServer(script) as server:
-        async with session.ws_connect(server.url, curl_options={CurlOpt.USERAGENT: "me"}):
-            pass
+    async with (
+        RawServer(script) as server,
+        session.ws_connect(server.url, curl_options={CurlOpt.USERAGENT: "me"}),
+    ):
+        pass
     assert agents == ["me"]

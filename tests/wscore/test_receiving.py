@@ -100,12 +100,14 @@ async def test_every_way_gets_all_in_order_whatever_the_queue(
 
 async def test_a_hundred_thousand_small_messages(session: AsyncSession) -> None:
     count = 100_000
-    async with RawServer(sending_then_close(blast(count))) as server:
-        async with session.ws_connect(server.url) as ws:
-            index = 0
-            async for message in ws:
-                assert int(message) == index
-                index += 1
+    index = 0
+    async with (
+        RawServer(sending_then_close(blast(count))) as server,
+        session.ws_connect(server.url) as ws,
+    ):
+        async for message in ws:
+            assert int(message) == index
+            index += 1
     assert index == count
     assert ws.counters.messages_in == count
 
