@@ -151,7 +151,7 @@ async def test_pings_behind_a_full_queue_are_answered_when_it_moves(session: Asy
     async def script(peer: Peer) -> None:
         await peer.accept()
         for i in range(100):
-            await peer.send(frame(TEXT, b"x") * 5 + frame(PING, b"%d" % i))
+            await peer.send(frame(PING, b"%d" % i) + frame(TEXT, b"x") * 5)
         for i in range(100):
             pong = await asyncio.wait_for(peer.frame(), 5)
             assert pong.payload == b"%d" % i
