@@ -85,12 +85,12 @@ async def test_iteration_ends_when_the_connection_does(session: AsyncSession) ->
 async def test_a_violation_is_answered_with_its_code(
     session: AsyncSession, bad: bytes, code: int
 ) -> None:
-    """The server sees the CLOSE although megabytes more of it are on the way."""
+    """The server sees the CLOSE, also one that first sends all it has, then looks."""
     codes = []
 
     async def script(peer: Peer) -> None:
         await peer.accept()
-        peer.writer.write(frame(TEXT, b"good") + bad + bytes(3 << 20))
+        await peer.send(frame(TEXT, b"good") + bad + bytes(8 << 20))
         closing = (await peer.frames_until_close())[-1]
         codes.append(int.from_bytes(closing.payload[:2], "big"))
         assert len(closing.payload) > 10  # says why
@@ -151,7 +151,7 @@ async def test_pings_behind_a_full_queue_are_answered_when_it_moves(session: Asy
     async def script(peer: Peer) -> None:
         await peer.accept()
         for i in range(100):
-            await peer.send(frame(TEXT, b"x") * 5 + frame(PING, b"%d" % i))
+            await peer.send(frame(PING, b"%d" % i) + frame(TEXT, b"x") * 5)
         for i in range(100):
             pong = await asyncio.wait_for(peer.frame(), 5)
             assert pong.payload == b"%d" % i

@@ -74,5 +74,6 @@ async def test_cycles_of_every_kind_of_end(session: AsyncSession, until: Any) ->
             await cycle(number + 1)
         gc.collect()
         await until(lambda: held() <= before)
-        # 300 leaked payloads alone would be 30 MB.
-        assert resident_bytes() - memory < 15_000_000
+        # 300 leaked payloads alone would be 30 MB. AddressSanitizer keeps what is freed.
+        if "asan" not in os.environ.get("LD_PRELOAD", ""):
+            assert resident_bytes() - memory < 15_000_000
