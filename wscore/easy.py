@@ -59,7 +59,7 @@ class Easy:
         return int(lib.ws_easy_set_string(self._handle, option, text))
 
     def impersonate(self, target: str, default_headers: bool) -> None:
-        """Take on a browser's TLS and header fingerprint, such as `chrome`.
+        """Take on a browser's TLS and header fingerprint, such as `chrome131`.
 
         Raises:
             CurlError: unknown target, or the library cannot impersonate.

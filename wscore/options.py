@@ -22,6 +22,7 @@ class WebSocketOptions:
 
     `recv_queue_size`: when so many messages wait, reading stops (TCP makes the
     peer wait), or, with `block_on_recv_queue_full` off, the connection fails.
+    While closing with `drain_on_error`, twice as many may wait.
     `drain_on_error`: what was received before an error or a close can still be
     taken. `ping_interval`/`ping_timeout`: see `wscore.keepalive`; None: off.
     """

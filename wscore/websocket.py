@@ -206,7 +206,7 @@ class AsyncWebSocket:
         future = self._inbox.wait(take)
         timer = None
         if timeout is not None:
-            timer = self._loop.call_later(timeout, self._expire, future, timeout)
+            timer = self._loop.call_later(timeout, _expire, future, timeout)
         try:
             return await future
         except BaseException:
@@ -215,12 +215,6 @@ class AsyncWebSocket:
         finally:
             if timer is not None:
                 timer.cancel()
-
-    def _expire(self, future: "asyncio.Future[Batch]", timeout: float) -> None:
-        # A loop that was busy elsewhere may come here before it looks at the socket.
-        self._on_readable()
-        if not future.done():
-            future.set_exception(WebSocketTimeout(f"nothing received within {timeout:g} s"))
 
     # -- reading: called by the loop -----------------------------------------
 
@@ -256,6 +250,10 @@ class AsyncWebSocket:
             pass
         elif options.block_on_recv_queue_full:
             limit = self._inbox.room
+            if self._close_called:
+                # The peer's CLOSE is behind what it sent before, and nobody may be
+                # taking any more: as much again may be kept.
+                limit += options.recv_queue_size
             if limit <= 0:
                 self._pause_reading()
                 self._inbox.want_room()
@@ -505,10 +503,9 @@ class AsyncWebSocket:
     def _after_write_error(self, error: WebSocketError) -> None:
         if self._ended.is_set():
             return
-        self._on_readable()
         if self._unread:
             self._loop.call_later(_EOF_WAIT_S, self._after_write_error, error)
-        elif not self._ended.is_set():
+        else:
             self._fail(error, None)
 
     def _stop_writing(self) -> None:
@@ -540,8 +537,6 @@ class AsyncWebSocket:
 
     def _on_timer(self) -> None:
         assert self._keepalive is not None
-        # A loop that was busy elsewhere may come here before it looks at the socket.
-        self._on_readable()
         if self._ended.is_set() or self._closing:
             return
         verdict = self._keepalive.check(self._loop.time(), unread=self._unread)
@@ -703,6 +698,11 @@ class AsyncWebSocket:
     def is_alive(self) -> bool:
         """Tell whether messages can be sent and received."""
         return not self.closed and self._failure is None
+
+
+def _expire(future: "asyncio.Future[Batch]", timeout: float) -> None:
+    if not future.done():
+        future.set_exception(WebSocketTimeout(f"nothing received within {timeout:g} s"))
 
 
 def _echo_of(code: int | None) -> int:

@@ -23,6 +23,7 @@ class FeedRules:
     def __init__(self) -> None:
         self._sections: list[Section] = []
         self._writers: dict[_Stream, str] = {}
+        self._instruments: dict[tuple[str, str], str] = {}  # by venue and its symbol
 
     def check(self, section: Section) -> None:
         """Check one feed against its venue and against the feeds before it."""
@@ -39,6 +40,7 @@ class FeedRules:
         venue = venues.get(name)
         channels = _check_channels(section, venue)
         instruments = _check_instruments(section, venue, channels)
+        self._check_symbols(section, venue, instruments)
         self._check_writers(section, [(name, c, i) for i in instruments for c in channels])
 
     def check_names(self) -> None:
@@ -55,6 +57,18 @@ class FeedRules:
             if holder != section.path:
                 section.report(
                     "name", f"is {section.shown('name')}, the name of {holder} too; use another"
+                )
+
+    def _check_symbols(self, section: Section, venue: Venue, instruments: Sequence[str]) -> None:
+        """Two names for one thing at the venue would each get the other's data."""
+        for instrument in instruments:
+            symbol = venue.to_symbol(instrument)
+            other = self._instruments.setdefault((venue.name, symbol), instrument)
+            if other != instrument:
+                section.problems.add(
+                    section.table.line,
+                    f"{section.path}.instruments: {instrument} and {other} are both {symbol} at "
+                    f"{venue.name}; keep the one with the right base and quote",
                 )
 
     def _check_writers(self, section: Section, streams: Sequence[_Stream]) -> None:

@@ -4,7 +4,8 @@ What a reader of one stream sees:
 
     reset   a new process feeds the stream from here on; what the venue sent in between,
             and what a process that died had not yet published, is missing
-    gap     from here on data may be missing: the connection was lost
+    gap     from here on data may be missing: the connection was lost; or, with the reason
+            "dropped", data is missing here: Redis could not take it, or would not
     resume  the venue feeds this stream again; the gap ends here
 
 A new stream begins with its data: where nothing was, nothing is missing.
@@ -24,7 +25,7 @@ from ingest.venues.base import Data, Topic, Venue
 class Route:
     """Where the data of one topic goes."""
 
-    __slots__ = ("active", "decode", "gap", "stream", "topic", "writer")
+    __slots__ = ("active", "decode", "dropped", "gap", "stream", "topic", "writer")
 
     def __init__(self, topic: Topic, venue: Venue, stream: Stream, writer: StreamWriter) -> None:
         self.topic = topic
@@ -33,6 +34,7 @@ class Route:
         self.writer = writer
         self.active = False  # in this session: acknowledged, or sending
         self.gap = False  # marked, and not yet ended
+        self.dropped = 0  # of the writer's dropped entries, those that are marked
 
 
 class FeedPublisher:
@@ -88,7 +90,10 @@ class FeedPublisher:
             events = route.decode(data, rx)
             if not route.active:
                 self._revive(route, rx)
-            stream, add = route.stream, route.writer.add
+            writer = route.writer
+            if writer.dropped != route.dropped:
+                self._mark_dropped(route, rx)
+            stream, add = route.stream, writer.add
             for event in events:
                 add(rx, *encode(stream, event))
             self._counters.events += len(events)
@@ -130,9 +135,16 @@ class FeedPublisher:
             route.gap = False
             self._mark(route, Marker(type="resume", reason="resubscribed", rx=rx))
 
-    def _mark(self, route: Route, marker: Marker) -> None:
-        self._add(route.writer, route.stream, marker, marker.rx)
+    def _mark_dropped(self, route: Route, rx: int) -> None:
+        # Not before the gap is taken: what is dropped now is missing as well.
+        dropped = route.writer.dropped
+        if self._mark(route, Marker(type="gap", reason="dropped", rx=rx)):
+            route.dropped = dropped
+            self._mark(route, Marker(type="resume", reason="dropped", rx=rx))
 
-    def _add(self, writer: StreamWriter, stream: Stream, event: AnyEvent, rx: int) -> None:
-        writer.add(rx, *self._codec.encode(stream, event))
+    def _mark(self, route: Route, marker: Marker) -> bool:
+        return self._add(route.writer, route.stream, marker, marker.rx)
+
+    def _add(self, writer: StreamWriter, stream: Stream, event: AnyEvent, rx: int) -> bool:
         self._counters.events += 1
+        return writer.add(rx, *self._codec.encode(stream, event))

@@ -42,7 +42,8 @@ class Totals(Struct, kw_only=True):
     control: int = 0
     unknown_topic: int = 0
     decode_errors: dict[str, int] = field(default_factory=dict)  # by reason
-    events: int = 0  # = published + dropped + unpublished
+    # published + dropped + unpublished, less the resets that the sink adds by itself
+    events: int = 0
     published: int = 0
     dropped: dict[str, int] = field(default_factory=dict)  # by reason
     unpublished: int = 0  # in hand when the worker ended

@@ -93,6 +93,12 @@ class RedisStreamsSink:
         return stream
 
     @property
+    def failed(self) -> bool:
+        """Whether it has come to an end by an error of ours: nothing is published any more."""
+        task = self._task
+        return task is not None and task.done() and not task.cancelled()
+
+    @property
     def full(self) -> bool:
         """Whether the high watermark was passed and the low one not reached since."""
         return self._buffer.full

@@ -15,6 +15,7 @@ from ingest.embedded import EmbeddedServer
 from ingest.errors import EmbeddedServerError, IngestError
 from ingest.feed.status import WorkerStatus
 from ingest.plan import LogFormat, make_plan
+from ingest.supervisor.process import describe_exit
 from ingest.supervisor.supervisor import Supervisor
 from wscore import Backoff, CurlError
 from wscore.provider import ensure_loaded
@@ -123,7 +124,11 @@ async def _keep_server(server: EmbeddedServer) -> None:
         started = time.monotonic()
         status = await server.wait()
         delay_s = backoff.next_delay_s(connected_for_s=time.monotonic() - started)
-        _log.error("embedded server: died, restarting", status=status, retry_in_s=round(delay_s, 3))
+        _log.error(
+            "embedded server: died, restarting",
+            died_of=describe_exit(status),
+            retry_in_s=round(delay_s, 3),
+        )
         await asyncio.sleep(delay_s)
         while True:
             try:

@@ -22,6 +22,7 @@ _HEALTHY_AFTER_S = 30.0
 # A worker reports twice a second from the loop that does the work. Silence for so
 # long means that the loop is stuck.
 _HUNG_AFTER_S = 30.0
+_SECOND_LOOK_S = 1.0
 
 
 class Supervisor:
@@ -139,6 +140,10 @@ class Supervisor:
         while True:
             silent_s = time.monotonic() - self._heard[number]
             if silent_s >= _HUNG_AFTER_S:
+                # Perhaps we were stopped, not it: read first what waits in the pipe.
+                await asyncio.sleep(_SECOND_LOOK_S)
+                if time.monotonic() - self._heard[number] < _HUNG_AFTER_S:
+                    continue
                 _log.error("supervisor: worker hangs, ending it", worker=number, pid=process.pid)
                 process.signal(signal.SIGABRT)
                 await asyncio.sleep(2.0)

@@ -4,6 +4,7 @@ Not for people: the supervisor starts it. Standard input stays open for as long 
 the supervisor lives; its end means that nobody is there any more, and stops us.
 """
 
+import gc
 import os
 import sys
 
@@ -28,6 +29,11 @@ def main() -> None:
     logging.configure(plan.log_format, plan.log_level)
     logging.bind_context(worker=plan.worker)
     service = WorkerService(start)
+    # What lives now lives for ever, and what comes later is nearly all freed by its
+    # reference count: the collector would walk the same objects again and again, for
+    # about a twentieth of the worker's time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     sys.exit(uvloop.run(service.run(reports)))
 
 

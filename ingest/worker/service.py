@@ -42,6 +42,7 @@ class WorkerService:
         )
         self._stop = asyncio.Event()
         self._stop_reason = ""
+        self._failed = False
         codec = codecs.get(plan.redis.encoding)
         # Twice: a connection that is being closed still counts while its successor opens.
         self._session = AsyncSession(max_clients=2 * len(plan.connections))
@@ -90,10 +91,9 @@ class WorkerService:
         await self._shut_down(feeds)
         reporter.cancel()
         await reports.close(self._encoded_status(final=True), _LAST_WORDS_S)
-        failed = any(task.exception() is not None for task in feeds if not task.cancelled())
         # Entries that a dead Redis did not take are logged and counted; the stop was
         # graceful all the same.
-        return 1 if failed else 0
+        return 1 if self._failed else 0
 
     def _ask_to_stop(self, reason: str) -> None:
         if not self._stop.is_set():
@@ -109,14 +109,16 @@ class WorkerService:
     def _on_feed_done(self, task: "asyncio.Task[None]") -> None:
         if task.cancelled() or task.exception() is None:
             return
+        _log.critical(
+            "worker: a feed failed", connection=task.get_name(), exc_info=task.exception()
+        )
+        self._fail("feed failed")
+
+    def _fail(self, reason: str) -> None:
         # Either the sink is broken, or we are: a fresh process is the honest answer
         # to both, and the supervisor's backoff keeps it from spinning.
-        _log.critical(
-            "worker: a feed failed; ending, to be started afresh",
-            connection=task.get_name(),
-            exc_info=task.exception(),
-        )
-        self._ask_to_stop("feed failed")
+        self._failed = True
+        self._ask_to_stop(reason)
 
     async def _shut_down(self, feeds: "list[asyncio.Task[None]]") -> None:
         """Close the connections, then publish what they brought."""
@@ -160,4 +162,6 @@ class WorkerService:
         """Tell the supervisor how things are; also the proof that this loop still turns."""
         while True:
             reports.send(self._encoded_status())
+            if self._sink.failed:  # it has said why
+                self._fail("sink failed")
             await asyncio.sleep(_REPORT_EVERY_S)

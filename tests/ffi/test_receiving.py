@@ -54,13 +54,13 @@ def test_large_frames_cut_around_every_border(new_core: Callable[..., Any], size
     cuts = [*range(20), *(end + d for end in ends for d in range(-3, 1)), size - 16384]
     for cut in cuts:
         core = new_core()
-        status, messages = core.receive(stream[:cut], stream[cut:])
+        _status, messages = core.receive(stream[:cut], stream[cut:])
         assert messages == [(2, bytes(size)), (1, b"after")], cut
 
 
 def test_one_byte_at_a_time(core: Any) -> None:
     stream = frame(TEXT, "grüße".encode()) + frame(PING, b"?") + frame(BINARY, bytes(300))
-    status, messages = core.receive(*(stream[i : i + 1] for i in range(len(stream))))
+    _status, messages = core.receive(*(stream[i : i + 1] for i in range(len(stream))))
     assert messages == [(1, "grüße".encode()), (16, b"?"), (2, bytes(300))]
 
 
@@ -84,7 +84,7 @@ def test_a_length_in_a_longer_form_than_needed_is_understood(core: Any) -> None:
 
 
 def test_fragments_are_joined_and_controls_between_them_come_first(core: Any) -> None:
-    status, messages = core.receive(
+    _status, messages = core.receive(
         frame(TEXT, b"one ", fin=False)
         + frame(PING, b"p")
         + frame(CONT, b"two ", fin=False)

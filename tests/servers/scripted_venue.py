@@ -20,6 +20,7 @@ input opens the next gate.
 | `["close", code]`         | sends CLOSE and awaits the client's                         |
 | `["fin"]` `["rst"]`       | ends the connection politely, or not                        |
 | `["mute"]`                | answers no PING from here on                                |
+| `["deaf"]`                | reads nothing from here on, no CLOSE either                 |
 | `["stay"]`                | waits until the client goes                                 |
 | `["gate"]`                | waits for a line on standard input                          |
 | `["serve"]`               | handshake, accepts everything, a trade per topic every 10 ms |
@@ -82,6 +83,7 @@ class Connection:
         self.requests: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.gone = asyncio.Event()
         self.muted = False
+        self.sent = 0  # trades
         self.asked = False
         self.listening: asyncio.Task[None] | None = None
 
@@ -145,6 +147,7 @@ class Connection:
     async def do_data(self, count: int) -> None:
         for _ in range(count):
             self.writer.write(b"".join(map(trade, self.topics)))
+            self.sent += len(self.topics)
             await self.writer.drain()
 
     async def do_text(self, text: str) -> None:
@@ -164,6 +167,10 @@ class Connection:
 
     async def do_mute(self) -> None:
         self.muted = True
+
+    async def do_deaf(self) -> None:
+        assert self.listening is not None
+        self.listening.cancel()
 
     async def do_stay(self) -> None:
         if self.listening is None:  # not a WebSocket: read on until the client goes
@@ -208,7 +215,8 @@ class Connection:
                 elif opcode == _PING and not self.muted:
                     self.writer.write(frame(_PONG, payload))
                 elif opcode == _CLOSE:
-                    say("close", n=self.number, code=int.from_bytes(payload[:2], "big"))
+                    code = int.from_bytes(payload[:2], "big")
+                    say("close", n=self.number, code=code, sent=self.sent)
                     self.writer.write(frame(_CLOSE, payload[:2]))
                     break
         except (ConnectionError, asyncio.IncompleteReadError) as exc:

@@ -166,6 +166,14 @@ class Replay(Program):
             status: dict[str, Any] = json.load(answer)
         return status
 
+    def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Ask for the status until it satisfies *condition*."""
+        end = time.monotonic() + DEADLINE_S
+        while not condition(status := self.status()):
+            assert time.monotonic() < end, status
+            time.sleep(0.02)
+        return status
+
     def journal(self) -> list[dict[str, Any]]:
         """Everything so far; asking for the status writes it out."""
         if self.process.poll() is None:
@@ -174,13 +182,14 @@ class Replay(Program):
 
 
 class Streams:
-    """One database of the tests' Redis."""
+    """One database of a Redis on a unix socket."""
 
-    def __init__(self, path: Path, database: int) -> None:
+    def __init__(self, path: Path, database: int = 0) -> None:
         self.url = f"unix://{path}?db={database}"
         self.client = redis.Redis(unix_socket_path=str(path), db=database, decode_responses=True)
 
     def keys(self) -> set[str]:
+        """Every key there is."""
         return set(self.client.keys())
 
     def entries(self, key: str) -> list[dict[str, str]]:
@@ -253,6 +262,20 @@ def own_streams(redis_socket: Path) -> Iterator[Streams]:
     streams = Streams(redis_socket, next(_databases))
     yield streams
     streams.client.close()
+
+
+@pytest.fixture
+def streams_at() -> Iterator[Callable[[Path], Streams]]:
+    """Read a server that is not the tests' own."""
+    opened: list[Streams] = []
+
+    def open_at(path: Path) -> Streams:
+        opened.append(Streams(path))
+        return opened[-1]
+
+    yield open_at
+    for streams in opened:
+        streams.client.close()
 
 
 class Kit:

@@ -1,6 +1,7 @@
 """One connection through everything a venue can do wrong; at the end all is well again."""
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ MAINTENANCE = json.dumps({"e": "serverShutdown", "E": 1})
 # What the venue does with a connection, and what the loss of it is called.
 FAULTS: dict[str, tuple[list[list[Any]], str]] = {
     "answers 403": ([["http", 403]], "http_403"),
-    "answers 429": ([["http", 429, {"Retry-After": "0"}]], "http_429"),
+    "answers 429": ([["http", 429, {"Retry-After": "1"}]], "http_429"),
     "answers 503": ([["http", 503]], "http_503"),
     "answers 200": ([["http", 200]], "http_200"),
     "redirects": ([["http", 301, {"Location": "https://example.com/"}]], "http_301"),
@@ -51,6 +52,14 @@ FAULTS: dict[str, tuple[list[list[Any]], str]] = {
     "silence": ([*UP, ["mute"], STAY], "ping_timeout"),
     "announces maintenance": ([*UP, ["text", MAINTENANCE], STAY], "venue_leaving"),
 }
+
+
+def closed_port() -> int:
+    """A port that refuses connections, until somebody listens there."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+    return port
 
 
 def trade(**changes: Any) -> str:
@@ -101,7 +110,7 @@ def outcome(module_kit: Any, streams: Any) -> Outcome:
         {"venue": "binance", "channels": ["trade"], "instruments": ["BTC-USDT"]},
         venues={"binance": {"ws_url": venue.url}},
         reconnect={"base_s": BASE_S, "cap_s": CAP_S, "healthy_after_s": 60},
-        websocket={"open_timeout_s": 0.4, "ping_interval_s": 0.15, "ping_timeout_s": 0.15},
+        websocket={"open_timeout_s": 0.8, "ping_interval_s": 0.3, "ping_timeout_s": 0.4},
     )
     venue.wait("request", n=len(FAULTS) + 2)
     streams.wait(TRADE, lambda e: "id" in e, streams.newest(TRADE))
@@ -118,7 +127,8 @@ def test_it_reconnects(outcome: Outcome, fault: str) -> None:
     assert line["reason"] == FAULTS[fault][1], line
     # None of these sessions was healthy: the ceiling of the delay only grows.
     assert line["failures"] == number + 1
-    assert 0 <= line["retry_in_s"] <= min(CAP_S, BASE_S * 2**number) + 0.001
+    asked_s = 1 if fault == "answers 429" else 0  # its Retry-After
+    assert asked_s <= line["retry_in_s"] <= asked_s + min(CAP_S, BASE_S * 2**number) + 0.001
 
 
 def test_data_flows_again(outcome: Outcome) -> None:
@@ -185,3 +195,21 @@ def test_the_log_is_readable(outcome: Outcome) -> None:
     samples = [line for line in outcome.lines if line["event"] == "feed: message not used"]
     assert {line["reason"] for line in samples} == set(BAD_MESSAGES.values())
     assert all(len(line["sample"]) <= 300 for line in samples)
+
+
+def test_a_venue_that_is_not_there_yet(kit: Any, own_streams: Any) -> None:
+    """Refused again and again; once it is there, data flows."""
+    port = closed_port()
+    service = kit.service(
+        own_streams.url,
+        {"venue": "binance", "channels": ["trade"], "instruments": ["BTC-USDT"]},
+        venues={"binance": {"ws_url": f"ws://127.0.0.1:{port}"}},
+    )
+    service.wait("feed: not connected", reason="refused", failures=4)
+    kit.venue([["serve"]], port=port)
+    own_streams.wait(TRADE, lambda e: "id" in e)
+    totals = service.stop()
+
+    assert totals["connects"] == 1
+    assert set(totals["disconnects"]) == {"refused"}
+    assert service.wait("feed: subscribed")["away_s"] > 0

@@ -19,9 +19,10 @@ DEADLINE_S = 5.0
 class FakeWriter:
     """What `StreamWriter` is to the feed."""
 
-    def __init__(self, key: str, entries: list[tuple[str, dict[str, str]]]) -> None:
+    def __init__(self, key: str, sink: "FakeSink") -> None:
+        self.dropped = 0
         self._key = key
-        self._entries = entries
+        self._sink = sink
 
     def add(self, rx_ns: int, count: int, encoded: bytes) -> bool:
         # Bulk strings without a line break in them: enough for what is tested here.
@@ -29,22 +30,25 @@ class FakeWriter:
         assert len(words) == count
         fields = dict(zip(words[::2], words[1::2], strict=True))
         assert fields["rx"] == str(rx_ns)
-        self._entries.append((self._key, fields))
+        if self._sink.refusing:
+            self.dropped += 1
+            return False
+        self._sink.entries.append((self._key, fields))
         return True
 
 
 class FakeSink:
-    """Takes everything; `full` is for the test to set, `drain` to end."""
+    """Takes everything; `full` is for the test to set, `drain` to end. `refusing`: drops all."""
 
     def __init__(self) -> None:
         self.entries: list[tuple[str, dict[str, str]]] = []
         self.continued: set[str] = set()  # streams with entries of an earlier run
-        self.full = False
+        self.full = self.refusing = False
         self.asked_to_wait = asyncio.Event()
         self._writable = asyncio.Event()
 
     def open_stream(self, key: str, *, preface: Any = None) -> FakeWriter:
-        writer = FakeWriter(key, self.entries)
+        writer = FakeWriter(key, self)
         if preface is not None and key in self.continued:
             writer.add(*preface)
         return writer

@@ -146,3 +146,20 @@ def test_feed_events_have_their_own_stream(sink: Any, publisher: Any) -> None:
     assert sink.of("md:binance:feed:binance-1") == [
         {"type": "disconnected", "reason": "http_429", "detail": "slow down"}
     ]
+
+
+def test_dropped_entries_are_marked_where_they_are_missing(
+    sink: Any, trade: Any, counters: FeedCounters
+) -> None:
+    """The first entry that is taken again is preceded by the gap; other streams have none."""
+    trade("BTCUSDT", 1)
+    sink.refusing = True
+    trade("BTCUSDT", 2)
+    trade("BTCUSDT", 3)
+    sink.refusing = False
+    trade("BTCUSDT", 4)
+    trade("BTCUSDT", 5)
+    trade("ETHUSDT", 1)
+
+    assert shape(sink.of(BTC)) == ["1", "gap dropped", "resume dropped", "4", "5"]
+    assert shape(sink.of(ETH)) == ["1"]

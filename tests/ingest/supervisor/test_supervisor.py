@@ -1,0 +1,220 @@
+"""`Supervisor` with workers that do what the test wants: programs in place of the real one."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from ingest.config.schema import ReconnectConfig, RedisConfig, ShutdownConfig, WebSocketConfig
+from ingest.plan import Plan, WorkerPlan
+from ingest.supervisor import process, supervisor
+from ingest.supervisor.process import describe_exit
+from ingest.supervisor.supervisor import Supervisor
+from wscore import Backoff
+
+DEADLINE_S = 10.0
+
+PRELUDE = """\
+import json, os, signal, sys, time
+start = json.loads(sys.stdin.readline())
+def report(frames=0, **more):
+    counters = {"frames": frames, "disconnects": {"refused": 1}}
+    feed = {"name": "f", "venue": "v", "state": "live", "topics": 1, "active": 1,
+            "counters": counters}
+    print(json.dumps({"worker": start["plan"]["worker"], "pid": os.getpid(), "feeds": [feed],
+                      "sink": {"acked_entries": frames}, **more}), flush=True)
+def until_told():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    report(5)
+    while True:
+        time.sleep(60)
+"""
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Say what a worker process does, in Python, after it has its plan in `start`."""
+    program, python = tmp_path / "worker", sys.executable
+
+    def does(code: str) -> None:
+        program.write_text(f"#!{python} -S\n{PRELUDE}\n{code}\n")
+        program.chmod(0o700)
+
+    monkeypatch.setattr(process.sys, "executable", str(program))
+    # Restarts at once.
+    monkeypatch.setattr(
+        supervisor, "Backoff", lambda **_: Backoff(base_s=0.01, cap_s=0.01, healthy_after_s=60)
+    )
+    yield does
+    monkeypatch.undo()
+
+
+@asynccontextmanager
+async def running(workers: int = 1, grace_s: float = 5.0) -> AsyncIterator[Any]:
+    """A supervisor under way; `ended` is its exit status. Killed at the end."""
+    plans = [
+        WorkerPlan(
+            worker=number,
+            connections=(),
+            redis=RedisConfig(),
+            reconnect=ReconnectConfig(),
+            websocket=WebSocketConfig(),
+            shutdown=ShutdownConfig(grace_s=grace_s),
+        )
+        for number in range(workers)
+    ]
+    supervisor = Supervisor(Plan(workers=tuple(plans)))
+    task = asyncio.create_task(supervisor.run())
+
+    async def ended() -> int:
+        async with asyncio.timeout(DEADLINE_S):
+            return await task
+
+    supervisor.ended = ended  # type: ignore[attr-defined]
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+        supervisor.stop()
+        async with asyncio.timeout(DEADLINE_S):
+            await asyncio.wait([task])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_stops_in_order(worker: Any) -> None:
+    """SIGTERM to each worker; 0 if all ended gracefully; their last words count."""
+    worker("until_told()")
+    async with running(workers=2) as supervisor:
+        await until(lambda: len(supervisor.statuses) == 2)
+        supervisor.stop()
+        assert await supervisor.ended() == 0
+
+    assert supervisor.restarts == 0
+    assert supervisor.totals().frames == 10
+
+
+async def test_restarts_and_counts(worker: Any) -> None:
+    """A worker that dies is started again and told so; what the dead ones did is not forgotten."""
+    worker("""
+if start["restarts"] < 2:
+    report(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+until_told()
+""")
+    with capture_logs() as lines:
+        async with running() as supervisor:
+            await until(lambda: bool(supervisor.statuses) and supervisor.totals().frames == 7)
+            supervisor.stop()
+            assert await supervisor.ended() == 0
+
+    died = [line for line in lines if line["event"] == "supervisor: worker died, restarting"]
+    assert [(line["died_of"], line["restarts"]) for line in died] == [
+        ("SIGKILL", 1),
+        ("SIGKILL", 2),
+    ]
+    totals = supervisor.totals()
+    assert (totals.frames, totals.published) == (7, 7)
+    assert totals.disconnects == {"refused": 3}
+
+
+async def test_one_that_ignores_sigterm(worker: Any) -> None:
+    """Killed when the grace period is over; the exit status says that it was not graceful."""
+    worker("signal.signal(signal.SIGTERM, signal.SIG_IGN); report(); time.sleep(60)")
+    async with running(grace_s=0.2) as supervisor:
+        await until(lambda: bool(supervisor.statuses))
+        supervisor.stop()
+        assert await supervisor.ended() == 1
+
+
+async def test_a_second_stop_kills(worker: Any) -> None:
+    """Without waiting for the grace period."""
+    worker("signal.signal(signal.SIGTERM, signal.SIG_IGN); report(); time.sleep(60)")
+    async with running(grace_s=1000) as supervisor:
+        await until(lambda: bool(supervisor.statuses))
+        supervisor.stop()
+        supervisor.stop()
+        assert await supervisor.ended() == 1
+
+
+async def test_stop_before_a_worker_can_listen(worker: Any) -> None:
+    """SIGTERM ends an interpreter that has no handler yet: nothing was lost, so it is graceful."""
+    worker("time.sleep(60)")
+    async with running() as supervisor:
+        await until(lambda: bool(supervisor.pids))
+        supervisor.stop()
+        assert await supervisor.ended() == 0
+
+
+async def test_a_hung_worker(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No report for long: its loop is stuck, and it is started afresh."""
+    monkeypatch.setattr(supervisor, "_HUNG_AFTER_S", 0.3)
+    worker("""
+if start["restarts"] == 0:
+    report()
+    time.sleep(60)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+while True:
+    report()
+    time.sleep(0.05)
+""")
+    with capture_logs() as lines:
+        async with running() as service:
+            await until(lambda: service.restarts == 1)
+            await until(lambda: bool(service.pids))
+
+    died = next(line for line in lines if line["event"] == "supervisor: worker died, restarting")
+    assert died["died_of"] == "SIGABRT"
+
+
+async def test_no_room_for_another_process(
+    worker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that cannot be started is tried again, like one that died."""
+    worker("until_told()")
+    program = process.sys.executable
+    monkeypatch.setattr(process.sys, "executable", str(tmp_path / "missing"))
+    with capture_logs() as lines:
+        async with running() as supervisor:
+            await until(lambda: supervisor.restarts >= 2)
+            monkeypatch.setattr(process.sys, "executable", program)
+            await until(lambda: bool(supervisor.statuses))
+
+    assert lines[0]["died_of"].startswith("not started: ")
+
+
+async def test_a_report_cut_off(worker: Any) -> None:
+    """Half a line, as a crash leaves it, is logged; the supervisor goes on."""
+    worker("""
+if start["restarts"] == 0:
+    print('{"worker": 0, "pi', end="", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+until_told()
+""")
+    with capture_logs() as lines:
+        async with running() as supervisor:
+            await until(lambda: bool(supervisor.statuses))
+
+    assert [line["event"] for line in lines][:2] == [
+        "supervisor: unreadable report",
+        "supervisor: worker died, restarting",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(0, "exit status 0"), (3, "exit status 3"), (-signal.SIGKILL, "SIGKILL"), (-99, "signal 99")],
+)
+def test_exits_in_words(status: int, words: str) -> None:
+    """As a person would say it."""
+    assert describe_exit(status) == words
