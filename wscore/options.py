@@ -25,7 +25,6 @@ Headers = Mapping[str, str | None] | Iterable[tuple[str, str | None]]
 Timeout = float | tuple[float, float] | None | Literal[_NotSet.NOT_SET]
 
 _DEFAULT_TIMEOUT_S = 30.0
-_MAX_FRAME = 65536
 _OURS = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions")
 _CREDENTIALS = ("authorization", "cookie")
 
@@ -50,7 +49,7 @@ class WebSocketOptions:
     send_queue_size: int = 128
     max_send_batch_size: int = 64
     coalesce_frames: bool = False
-    max_frame_size: int | None = _MAX_FRAME
+    max_frame_size: int | None = None
     recv_time_slice: float = 0.01
     send_time_slice: float = 0.005
     max_message_size: int = 4 * 1024 * 1024

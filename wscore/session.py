@@ -167,4 +167,4 @@ class AsyncSession(Generic[R]):
 def _refuse_unknown(settings: dict[str, Any], known: frozenset[str]) -> None:
     unknown = sorted(set(settings) - known)
     if unknown:
-        raise TypeError(f"unknown option {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        raise TypeError(f"unknown setting {unknown[0]!r}; known: {', '.join(sorted(known))}")
