@@ -31,6 +31,7 @@ from wscore.reconnect import Reconnecting
 from wscore.response import Request, Response
 from wscore.retry import WebSocketRetryStrategy, WsRetryOnRecvError
 from wscore.session import AsyncSession
+from wscore.stats import Stats
 from wscore.websocket import AsyncWebSocket
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "RequestException",
     "Response",
     "SessionClosed",
+    "Stats",
     "Timeout",
     "WebSocketClosed",
     "WebSocketError",

@@ -27,6 +27,7 @@ from wscore.receiving import Receiving
 from wscore.response import Request, Response
 from wscore.retry import WebSocketRetryStrategy
 from wscore.sending import Sending
+from wscore.stats import Stats
 from wscore.writing import Writer
 
 if TYPE_CHECKING:
@@ -411,6 +412,16 @@ class AsyncWebSocket(Receiving, Sending):
     def counters(self) -> Counters:
         """Totals since the handshake; final once the connection is released."""
         return self._final_counters or self._connection.counters()
+
+    def stats(self) -> Stats:
+        """Return everything that a monitor would show, as of now."""
+        return Stats(
+            counters=self.counters,
+            recv_queue_size=self.recv_queue_size,
+            send_queue_size=self.send_queue_size,
+            unsent_bytes=0 if self._torn_down else self._connection.unsent,
+            latency_s=self.latency,
+        )
 
     def is_alive(self) -> bool:
         """Tell whether messages can be sent and received."""

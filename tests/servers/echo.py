@@ -42,9 +42,7 @@ async def echoing(
         echo.requests.append(request)
         return answer(connection, request) if answer else None
 
-    def on_response(
-        connection: ServerConnection, request: Request, response: Response
-    ) -> Response:
+    def on_response(connection: ServerConnection, request: Request, response: Response) -> Response:
         for name, value in (extra_headers or {}).items():
             response.headers[name] = value
         return response

@@ -62,9 +62,7 @@ def http_proxy(
 ) -> contextlib.AbstractAsyncContextManager[Proxy]:
     """Understands CONNECT and nothing else; with *password* (`user:word`) insists on it."""
 
-    async def negotiate(
-        proxy: Proxy, reader: Reader, writer: Writer
-    ) -> tuple[str, int] | None:
+    async def negotiate(proxy: Proxy, reader: Reader, writer: Writer) -> tuple[str, int] | None:
         request = await reader.readuntil(b"\r\n\r\n")
         proxy.requests.append(request)
         method, target, _ = request.split(b"\r\n")[0].decode().split(" ")
@@ -95,9 +93,7 @@ def socks5_proxy(
 ) -> contextlib.AbstractAsyncContextManager[Proxy]:
     """RFC 1928, with the passwords of RFC 1929."""
 
-    async def negotiate(
-        proxy: Proxy, reader: Reader, writer: Writer
-    ) -> tuple[str, int] | None:
+    async def negotiate(proxy: Proxy, reader: Reader, writer: Writer) -> tuple[str, int] | None:
         version, count = await reader.readexactly(2)
         assert version == 5
         methods = await reader.readexactly(count)
@@ -132,9 +128,7 @@ def socks5_proxy(
 def socks4_proxy(scheme: str) -> contextlib.AbstractAsyncContextManager[Proxy]:
     """SOCKS4, and 4a where names are the proxy's to resolve."""
 
-    async def negotiate(
-        proxy: Proxy, reader: Reader, writer: Writer
-    ) -> tuple[str, int] | None:
+    async def negotiate(proxy: Proxy, reader: Reader, writer: Writer) -> tuple[str, int] | None:
         head = await reader.readexactly(8)
         assert head[0] == 4
         await reader.readuntil(b"\0")

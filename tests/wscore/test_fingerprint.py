@@ -114,8 +114,7 @@ async def test_single_traits() -> None:
     assert 28 in (await hello(extra_fp=ExtraFingerprints(tls_record_size_limit=4001))).extensions
     assert 27 in (await hello(extra_fp={"tls_cert_compression": "brotli"})).extensions
     shuffled = [
-        tuple((await hello(extra_fp={"tls_permute_extensions": True})).extensions)
-        for _ in range(4)
+        tuple((await hello(extra_fp={"tls_permute_extensions": True})).extensions) for _ in range(4)
     ]
     assert len(set(shuffled)) > 1
 

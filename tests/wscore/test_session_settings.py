@@ -27,9 +27,7 @@ async def talk(session: AsyncSession, echo: Echo, path: str = "/", **options: ob
 
 async def test_headers_merge_without_regard_to_case_and_none_removes() -> None:
     async with echoing() as echo, AsyncSession(headers={"X-A": "1", "X-B": "1"}) as session:
-        await talk(
-            session, echo, headers={"x-a": None, "X-B": "2", "X-C": "", "Accept": None}
-        )
+        await talk(session, echo, headers={"x-a": None, "X-B": "2", "X-C": "", "Accept": None})
     assert echo.header("X-A") is None
     assert echo.header("X-B") == "2"
     assert echo.header("X-C") == ""
