@@ -24,6 +24,7 @@ _AUTH_BASIC = 1
 def apply(options: "ConnectOptions", easy: Easy, url: str, key: str, *, cookie: str) -> None:
     """Set on *easy* everything for a handshake; see `ConnectOptions.apply`."""
     if options.accept_encoding is not None:
+        _refuse_breaks(f"Accept-Encoding: {options.accept_encoding}")
         easy.set(CurlOpt.ACCEPT_ENCODING, options.accept_encoding)
     _apply_fingerprint(options, easy)
     easy.set(CurlOpt.URL, url)
@@ -44,6 +45,7 @@ def apply(options: "ConnectOptions", easy: Easy, url: str, key: str, *, cookie: 
         easy.set(CurlOpt.USERNAME, options.auth[0])
         easy.set(CurlOpt.PASSWORD, options.auth[1])
     if options.referer:
+        _refuse_breaks(f"Referer: {options.referer}")
         easy.set(CurlOpt.REFERER, options.referer)
     lines = _header_lines(options, key)
     # A Cookie header of the user's own says all there is to say.

@@ -4,6 +4,8 @@ import asyncio
 import os
 import threading
 from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import urlsplit
 
 from wscore.codes import CurlECode
 from wscore.connection import Connection
@@ -30,7 +32,7 @@ async def open_connection(
             too often, …).
     """
     deadline = asyncio.get_running_loop().time() + settings.timeout_s
-    route = Route(settings.url_for(url), settings)
+    route = Route.begin(url, settings)
     while True:
         attempt = prepare(route, jar)
         left_s = deadline - asyncio.get_running_loop().time()
@@ -55,11 +57,23 @@ class Route:
     history: list[str] = field(default_factory=list)
     trusted: bool = True  # it never left its first origin
 
+    @classmethod
+    def begin(cls, url: str, settings: ConnectOptions) -> Self:
+        """Return the way to what the user calls *url*.
+
+        Raises:
+            CurlError: 1 or 3, not the URL of a WebSocket.
+        """
+        try:
+            return cls(_checked(settings.url_for(url)), settings)
+        except ValueError as exc:
+            raise CurlError(f"{url!r} is not a URL: {exc}", CurlECode.URL_MALFORMAT) from exc
+
     def follow(self, location: str) -> None:
         """Go where a redirect leads.
 
         Raises:
-            CurlError: 47, that was one too many.
+            CurlError: 47, that was one too many; 1 or 3, not a WebSocket's URL.
         """
         most = self.settings.max_redirects
         if 0 <= most <= len(self.history):
@@ -67,11 +81,28 @@ class Route:
                 f"more than {most} redirects, the last from {self.url} to {location}",
                 CurlECode.TOO_MANY_REDIRECTS,
             )
-        target = resolved(self.url, location)
+        try:
+            target = _checked(resolved(self.url, location))
+        except ValueError as exc:
+            text = f"{self.url} redirects to {location!r}, which is not a URL: {exc}"
+            raise CurlError(text, CurlECode.URL_MALFORMAT) from exc
         self.settings = self.settings.after_redirect(self.url, target)
         self.trusted &= same_origin(self.url, target)
         self.history.append(self.url)
         self.url = target
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss"):
+        raise CurlError(
+            f"the scheme must be ws or wss: {url!r}",
+            CurlECode.UNSUPPORTED_PROTOCOL if parts.scheme else CurlECode.URL_MALFORMAT,
+        )
+    if not parts.hostname:
+        raise ValueError("it names no host")
+    _ = parts.port  # raises, too
+    return url
 
 
 @dataclass(frozen=True, slots=True)

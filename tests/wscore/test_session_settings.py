@@ -129,7 +129,7 @@ def test_what_a_session_refuses(
 
 async def test_a_connection_refuses_unknown_keywords_at_once() -> None:
     async with AsyncSession() as session:
-        with pytest.raises(TypeError, match="unknown setting 'recv_queue'; known: .*send_queue"):
+        with pytest.raises(TypeError, match=r"unknown setting 'recv_queue'; known: .*send_queue"):
             session.ws_connect("ws://127.0.0.1/", recv_queue=1)
 
 
@@ -204,3 +204,39 @@ async def test_a_speed_limit_is_kept() -> None:
             assert len((await ws.recv(timeout=5))[0]) == 200_000
             assert (await ws.recv(timeout=5))[0] == b"end"
             assert 0.2 < asyncio.get_running_loop().time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("", CurlECode.URL_MALFORMAT),
+        ("not a url", CurlECode.URL_MALFORMAT),
+        ("ws://", CurlECode.URL_MALFORMAT),
+        ("ws://[::1", CurlECode.URL_MALFORMAT),
+        ("ws://host:port/", CurlECode.URL_MALFORMAT),
+        ("ws://host:99999/", CurlECode.URL_MALFORMAT),
+        ("http://127.0.0.1/", CurlECode.UNSUPPORTED_PROTOCOL),
+    ],
+)
+async def test_what_is_no_url_of_a_websocket(url: str, code: int) -> None:
+    async with AsyncSession(cookies={"a": "1"}) as session:
+        with pytest.raises(CurlError) as caught:
+            await session.ws_connect(url)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"referer": "x\r\nEvil: 1"},
+        {"accept_encoding": "x\nEvil: 1"},
+        {"cookies": {"a": "x\r\nEvil: 1"}},
+        {"headers": {"X": "\0"}},
+        {"headers": [("X\n", "y")]},
+        {"subprotocols": ["a\r\nEvil: 1"]},
+    ],
+)
+async def test_nothing_smuggles_headers_in(options: dict[str, object]) -> None:
+    async with AsyncSession() as session:
+        with pytest.raises(ValueError, match="line break"):
+            await session.ws_connect("ws://127.0.0.1:1/", **options)
