@@ -150,7 +150,7 @@ async def test_a_refusal_shows_status_and_headers(session: AsyncSession, status:
 
     async with RawServer(script) as server:
         with pytest.raises(HandshakeError, match=f"answered {status}") as caught:
-            await session.ws_connect(server.url)
+            await session.ws_connect(server.url, allow_redirects=False)
     assert caught.value.status == status
     assert caught.value.header("retry-after") == "7"
     assert [v for k, v in caught.value.headers if k.lower() == "x-two"] == ["a", "b"]

@@ -18,7 +18,7 @@ GOOD = {
 def check(changes: dict[str, str | None], offered: tuple[str, ...] = ()) -> str | None:
     headers = {**GOOD, **changes}
     given = [(name, value) for name, value in headers.items() if value is not None]
-    return check_response(101, given, KEY, offered)
+    return check_response(101, given, KEY, subprotocols=offered).subprotocol
 
 
 def test_the_example_of_the_rfc() -> None:
@@ -53,7 +53,7 @@ def test_accepted(changes: dict[str, str | None]) -> None:
         ({"Sec-WebSocket-Accept": None}, "found None"),
         ({"Sec-WebSocket-Accept": "AAAAAAAAAAAAAAAAAAAAAAAAAAA="}, "Sec-WebSocket-Accept"),
         ({"Sec-WebSocket-Accept": GOOD["Sec-WebSocket-Accept"].lower()}, "Sec-WebSocket-Accept"),
-        ({"Sec-WebSocket-Extensions": "permessage-deflate"}, "no extensions"),
+        ({"Sec-WebSocket-Extensions": "permessage-deflate"}, "expected none"),
         ({"Sec-WebSocket-Protocol": "chat"}, "a subprotocol out of []"),
         ({"sec-websocket-accept": GOOD["Sec-WebSocket-Accept"]}, "one sec-websocket-accept"),
     ],
@@ -76,7 +76,7 @@ def test_subprotocols_are_compared_exactly() -> None:
 
 def test_other_statuses_are_refused_with_their_headers() -> None:
     with pytest.raises(HandshakeError) as caught:
-        check_response(429, [("Retry-After", "7"), ("retry-after", "8")], KEY, ())
+        check_response(429, [("Retry-After", "7"), ("retry-after", "8")], KEY)
     assert caught.value.status == 429
     assert caught.value.header("RETRY-AFTER") == "7"
     assert caught.value.header("X-Other") is None

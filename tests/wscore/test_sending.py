@@ -87,7 +87,7 @@ async def test_fragments_with_a_ping_between(opened: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [0, CurlWsFlag.CONT, CurlWsFlag.CLOSE, CurlWsFlag.TEXT | CurlWsFlag.BINARY, 1 << 20]
+    "flags", [0, CurlWsFlag.CONT, CurlWsFlag.TEXT | CurlWsFlag.BINARY, 1 << 20]
 )
 async def test_flags_that_say_nothing_sensible(opened: Open, flags: int) -> None:
     with pytest.raises(WebSocketError, match="flags must be") as caught:
