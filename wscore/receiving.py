@@ -10,7 +10,6 @@ from wscore.codes import CurlWsFlag, WsCloseCode
 from wscore.connection import Batch
 from wscore.errors import WebSocketClosed, WebSocketError, WebSocketTimeout
 from wscore.inbox import Inbox
-from wscore.reading import Reader
 
 # Reaching an enum's member and comparing with it costs more than receiving a
 # message does; plain numbers where it is done for each.
@@ -26,7 +25,6 @@ class Receiving:
 
     _loop: asyncio.AbstractEventLoop
     _inbox: Inbox
-    _reader: Reader
     _close_state: CloseState
 
     @property
@@ -129,7 +127,7 @@ class Receiving:
         future = self._inbox.wait(take)
         timer = None
         if timeout is not None:
-            timer = self._loop.call_later(timeout, self._expire, future, timeout)
+            timer = self._loop.call_later(timeout, _expire, future, timeout)
         try:
             return await future
         except BaseException:
@@ -139,8 +137,7 @@ class Receiving:
             if timer is not None:
                 timer.cancel()
 
-    def _expire(self, future: "asyncio.Future[Batch]", timeout: float) -> None:
-        # A loop that was busy elsewhere may come here before it looks at the socket.
-        self._reader.pump()
-        if not future.done():
-            future.set_exception(WebSocketTimeout(f"nothing received within {timeout:g} s"))
+
+def _expire(future: "asyncio.Future[Batch]", timeout: float) -> None:
+    if not future.done():
+        future.set_exception(WebSocketTimeout(f"nothing received within {timeout:g} s"))
