@@ -24,6 +24,7 @@ from wscore.errors import (
 from wscore.extensions import Deflate
 from wscore.options import ConnectOptions, WebSocketOptions
 from wscore.session import AsyncSession, AsyncWebSocketContext
+from wscore.sync import CurlWsFrame, Session, WebSocket, WebSocketApp, create_connection
 from wscore.websocket import AsyncWebSocket
 
 __all__ = [
@@ -39,14 +40,19 @@ __all__ = [
     "CurlInfo",
     "CurlOpt",
     "CurlWsFlag",
+    "CurlWsFrame",
     "Deflate",
     "HandshakeError",
     "RequestException",
+    "Session",
     "SessionClosed",
     "Timeout",
+    "WebSocket",
+    "WebSocketApp",
     "WebSocketClosed",
     "WebSocketError",
     "WebSocketOptions",
     "WebSocketTimeout",
     "WsCloseCode",
+    "create_connection",
 ]
