@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from wscore.codes import CurlECode, CurlWsFlag, WsCloseCode
-from wscore.connection import Batch, Opcode, PumpStatus
+from wscore.connection import Batch, Connection, Opcode, PumpStatus
 from wscore.errors import WebSocketClosed, WebSocketError
 from wscore.payload import parse_close
 
@@ -106,20 +106,16 @@ def abnormal(why: str) -> WebSocketClosed:
     return WebSocketClosed(why, WsCloseCode.ABNORMAL_CLOSURE)
 
 
-def pump_error(
-    status: int, failure: tuple[int, str], curl_code: int
-) -> tuple[WebSocketError, int | None]:
-    """Return what a pump's bad end means: the error, and the code the peer is owed, if any.
-
-    *failure* and *curl_code* are the `Connection`'s.
-    """
+def pump_error(status: int, connection: Connection) -> tuple[WebSocketError, int | None]:
+    """Return what a pump's bad end means: the error, and the code the peer is owed, if any."""
     if status == PumpStatus.EOF:
         return abnormal("the connection ended without a CLOSE frame"), None
     if status == PumpStatus.FAILED:
-        code, text = failure
+        code, text = connection.failure
         error = CurlECode.TOO_LARGE if code == WsCloseCode.MESSAGE_TOO_BIG else code
         return WebSocketError(text, error), code
-    return WebSocketError(f"receiving failed: libcurl error {curl_code}", curl_code), None
+    code = connection.curl_code
+    return WebSocketError(f"receiving failed: libcurl error {code}", code), None
 
 
 def write_error(curl_code: int) -> WebSocketError:

@@ -245,7 +245,7 @@ class WebSocketApp:
         if self._connected_at is not None:
             lasted = time.monotonic() - self._connected_at
         if sock is not None:
-            sock.settle()
+            sock.join()
             if sock.peer_closed:
                 code = sock.close_code
                 no_code = code == WsCloseCode.NO_STATUS_RECEIVED

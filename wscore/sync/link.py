@@ -230,16 +230,20 @@ class Link:
         Unless the user wants to close it himself (`autoclose` off), or does so just now.
         """
         with self.lock:
-            if self._sent_code is None and self.failure is None:
+            if self._close_called or (self._sent_code is None and self.failure is None):
                 return
+            limit = EOF_WAIT_S if timeout is None else min(timeout, EOF_WAIT_S)
             try:
-                if self._close_called:
-                    self.wait_locked(lambda: self.released, None, "")  # `close` sees to it
-                else:
-                    limit = EOF_WAIT_S if timeout is None else min(timeout, EOF_WAIT_S)
-                    self.wait_locked(lambda: self.released, limit, "")
+                self.wait_locked(lambda: self.released, limit, "")
             except WebSocketTimeout:
                 self.terminate()
+
+    def join(self) -> None:
+        """The same, and wait for a `close` in another thread; it takes as long as that was given."""
+        with self.lock:
+            self.settle()
+            if self._close_called:
+                self.wait_locked(lambda: self.released, None, "")
 
     @property
     def closed(self) -> bool:
@@ -411,12 +415,13 @@ class Link:
         if self.peer_closed or self.failure is not None:  # both sides are done
             self._release()
             return
-        curl_code = self._connection.curl_code
-        if status == PumpStatus.IO_ERROR and (delay := self._retries.failed(curl_code)) is not None:
-            self._retry_at = time.monotonic() + delay
-            self._more = True
-            return
-        self._fail(*pump_error(status, self._connection.failure, curl_code))
+        if status == PumpStatus.IO_ERROR:
+            delay = self._retries.failed(self._connection.curl_code)
+            if delay is not None:
+                self._retry_at = time.monotonic() + delay
+                self._more = True
+                return
+        self._fail(*pump_error(status, self._connection))
 
     def _fail(self, error: WebSocketError, close_code: int | None) -> None:
         """End the connection with *error*; tell the peer why if there is a code for it."""

@@ -338,7 +338,7 @@ class WebSocket:
             self.keep_running = False
             if not link.closed:  # Ctrl-C, or the like
                 self.close(WsCloseCode.GOING_AWAY)
-            link.settle()
+            link.join()
             code = link.close_code or WsCloseCode.NO_STATUS_RECEIVED
             self._callbacks.call("on_close", int(code), link.close_reason)
 
@@ -440,9 +440,9 @@ class WebSocket:
         """Read and write what is possible without waiting."""
         self._open_link().read_available()
 
-    def settle(self) -> None:
-        """After the end: wait, not for long, until the server has ended the TCP connection."""
-        self._open_link().settle()
+    def join(self) -> None:
+        """After the end: wait, not for long, until everything is released."""
+        self._open_link().join()
 
     @property
     def peer_closed(self) -> bool:
