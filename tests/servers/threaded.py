@@ -1,6 +1,7 @@
 """A WebSocket server on blocking sockets that does exactly what a test tells it."""
 
 import contextlib
+import signal
 import socket
 import ssl
 import struct
@@ -109,9 +110,19 @@ class ThreadServer:
     the scripts.
     """
 
-    def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        tls: ssl.SSLContext | None = None,
+        failed_handshakes: bool = False,
+    ) -> None:
+        """*failed_handshakes*: a client that breaks off the TLS handshake is meant to."""
         self._script = script
         self._tls = tls
+        self._expected: tuple[type[Exception], ...] = (
+            (ssl.SSLError, ConnectionError) if failed_handshakes else ()
+        )
         self._threads: list[threading.Thread] = []
         self._errors: list[BaseException] = []
         self.connections = 0
@@ -155,12 +166,22 @@ class ThreadServer:
         sock.settimeout(DEADLINE_S)
         try:
             if self._tls is not None:
-                sock = self._tls.wrap_socket(sock, server_side=True)
+                try:
+                    sock = self._tls.wrap_socket(sock, server_side=True)
+                except self._expected:
+                    return
             self._script(Peer(sock, number))
         except BaseException as error:  # noqa: BLE001 - raised again where the test sees it
             self._errors.append(error)
         finally:
             sock.close()
+
+
+def ctrl_c() -> None:
+    """Interrupt the main thread as the keyboard does: in the middle of a blocking call."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
 
 
 def echo(peer: Peer) -> None:

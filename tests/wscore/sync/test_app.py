@@ -1,6 +1,5 @@
 """`WebSocketApp`, as users of websocket-client expect it."""
 
-import _thread
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.servers.frames import BINARY, PING, PONG, TEXT, frame
-from tests.servers.threaded import Peer, ThreadServer, echo
+from tests.servers.threaded import Peer, ThreadServer, ctrl_c, echo
 from wscore import (
     CurlError,
     HandshakeError,
@@ -77,7 +76,7 @@ def test_a_lost_connection(ending: str) -> None:
     def script(peer: Peer) -> None:
         peer.accept()
         if ending == "violation":
-            peer.send(b"\xff\xff")
+            peer.send(frame(0x3))
             assert peer.close_code() == 1002
         elif ending == "reset":
             peer.reset()
@@ -204,7 +203,7 @@ def test_ctrl_c() -> None:
     def script(peer: Peer) -> None:
         peer.accept()
         peer.frame()
-        _thread.interrupt_main()
+        ctrl_c()
         codes.append(peer.answer_close())
 
     with ThreadServer(script) as server:

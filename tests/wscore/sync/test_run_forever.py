@@ -1,6 +1,5 @@
 """`WebSocket.run_forever` and its callbacks."""
 
-import _thread
 import logging
 import threading
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.servers.frames import BINARY, PING, TEXT, close_frame, frame
-from tests.servers.threaded import Peer, ThreadServer
+from tests.servers.threaded import Peer, ThreadServer, ctrl_c
 from wscore import CurlError, CurlWsFlag, WebSocket, WebSocketClosed, WebSocketError
 
 Background = Callable[[Callable[[], Any]], Any]
@@ -161,7 +160,7 @@ def test_ctrl_c_while_it_waits() -> None:
     def script(peer: Peer) -> None:
         peer.accept()
         assert peer.frame().payload == b"ready"
-        _thread.interrupt_main()
+        ctrl_c()
         codes.append(peer.answer_close())
 
     recorder = Recorder(on_open=lambda ws: ws.send(b"ready"))

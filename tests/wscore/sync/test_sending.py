@@ -8,7 +8,14 @@ import pytest
 
 from tests.servers.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, close_frame, frame
 from tests.servers.threaded import Peer, ThreadServer, echo
-from wscore import CurlECode, CurlWsFlag, WebSocket, WebSocketClosed, WebSocketError, WebSocketTimeout
+from wscore import (
+    CurlECode,
+    CurlWsFlag,
+    WebSocket,
+    WebSocketClosed,
+    WebSocketError,
+    WebSocketTimeout,
+)
 
 Connect = Callable[..., WebSocket]
 

@@ -204,4 +204,3 @@ def test_room_for_more_wakes_the_one_who_polls(connect: Connect, background: Bac
             assert ws.recv(timeout=10)[0][:1] == bytes([i])
         sender.result()
         ws.close()
-
