@@ -239,7 +239,7 @@ class Link:
                 self.terminate()
 
     def join(self) -> None:
-        """The same, and wait for a `close` in another thread; it takes as long as that was given."""
+        """The same, and wait for a `close` in another thread; it takes as long as it may."""
         with self.lock:
             self.settle()
             if self._close_called:

@@ -167,7 +167,7 @@ def test_what_comes_while_we_close(connect: Connect, drain: bool) -> None:
         got = []
         with pytest.raises(WebSocketClosed):
             while True:
-                payload, flags = ws.recv()
+                payload, _ = ws.recv()
                 got.append(payload)
     assert got[:10] == ([b"%d" % i for i in range(10)] if drain else [])
 
