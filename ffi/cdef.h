@@ -13,6 +13,7 @@ int ws_easy_set_long(ws_easy *easy, int option, long value);
 int ws_easy_set_off(ws_easy *easy, int option, int64_t value);
 int ws_easy_set_string(ws_easy *easy, int option, const char *value);
 int ws_easy_add_line(ws_easy *easy, int option, const char *line);
+int ws_easy_option_named(const char *name);
 int ws_easy_impersonate(ws_easy *easy, const char *target, int default_headers);
 int ws_easy_perform(ws_easy *easy);
 void ws_easy_abort(ws_easy *easy);
@@ -20,6 +21,10 @@ const char *ws_easy_strerror(int code);
 const char *ws_easy_error_text(ws_easy *easy);
 long ws_easy_response_code(ws_easy *easy);
 int ws_easy_socket(ws_easy *easy);
+int ws_easy_info_long(ws_easy *easy, int info, long *value);
+int ws_easy_info_off(ws_easy *easy, int info, int64_t *value);
+int ws_easy_info_double(ws_easy *easy, int info, double *value);
+int ws_easy_info_string(ws_easy *easy, int info, const char **value);
 int ws_easy_header_at(ws_easy *easy, size_t index, const char **name, const char **value);
 
 typedef struct {
@@ -53,7 +58,7 @@ ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch);
 int ws_conn_compress(ws_conn *conn, int peer_bits, int peer_takeover, int own_bits,
                      int own_takeover, int level);
 int ws_conn_send(ws_conn *conn, int fin, int opcode, const unsigned char *payload, size_t size);
-ws_io ws_conn_flush(ws_conn *conn);
+ws_io ws_conn_flush(ws_conn *conn, int64_t max_ns);
 size_t ws_conn_unsent(const ws_conn *conn);
 int ws_conn_close_sent(const ws_conn *conn);
 int ws_conn_fail_code(const ws_conn *conn);

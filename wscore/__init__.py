@@ -11,6 +11,9 @@ Knows nothing of markets.
 from wscore.backoff import Backoff
 from wscore.codes import CurlECode, CurlInfo, CurlOpt, CurlWsFlag, WsCloseCode
 from wscore.connection import Batch, Counters
+from wscore.context import AsyncWebSocketContext
+from wscore.cookies import Cookies
+from wscore.curl import Curl
 from wscore.errors import (
     CurlError,
     HandshakeError,
@@ -22,19 +25,27 @@ from wscore.errors import (
     WebSocketTimeout,
 )
 from wscore.extensions import Deflate
-from wscore.options import ConnectOptions, WebSocketOptions
-from wscore.session import AsyncSession, AsyncWebSocketContext
+from wscore.fingerprint import ExtraFingerprints
+from wscore.options import NOT_SET, ConnectOptions, WebSocketOptions
+from wscore.reconnect import Reconnecting
+from wscore.response import Request, Response
+from wscore.retry import WebSocketRetryStrategy, WsRetryOnRecvError
+from wscore.session import AsyncSession
+from wscore.stats import Stats
 from wscore.sync import CurlWsFrame, Session, WebSocket, WebSocketApp, create_connection
 from wscore.websocket import AsyncWebSocket
 
 __all__ = [
+    "NOT_SET",
     "AsyncSession",
     "AsyncWebSocket",
     "AsyncWebSocketContext",
     "Backoff",
     "Batch",
     "ConnectOptions",
+    "Cookies",
     "Counters",
+    "Curl",
     "CurlECode",
     "CurlError",
     "CurlInfo",
@@ -42,17 +53,24 @@ __all__ = [
     "CurlWsFlag",
     "CurlWsFrame",
     "Deflate",
+    "ExtraFingerprints",
     "HandshakeError",
+    "Reconnecting",
+    "Request",
     "RequestException",
+    "Response",
     "Session",
     "SessionClosed",
+    "Stats",
     "Timeout",
     "WebSocket",
     "WebSocketApp",
     "WebSocketClosed",
     "WebSocketError",
     "WebSocketOptions",
+    "WebSocketRetryStrategy",
     "WebSocketTimeout",
     "WsCloseCode",
+    "WsRetryOnRecvError",
     "create_connection",
 ]

@@ -178,9 +178,12 @@ class Connection:
         if lib.ws_conn_send(self._conn, int(fin), opcode, data, len(data)) != 0:
             raise MemoryError("no memory for an outgoing frame")
 
-    def flush(self) -> int:
-        """Write what is queued. Return WS_IO_OK (all), WS_IO_AGAIN or WS_IO_ERROR."""
-        return int(lib.ws_conn_flush(self._conn))
+    def flush(self, max_ns: int = 1 << 62) -> int:
+        """Write what is queued. Return WS_IO_OK, WS_IO_AGAIN or WS_IO_ERROR.
+
+        OK with something `unsent`: *max_ns*, soft by one write, have passed.
+        """
+        return int(lib.ws_conn_flush(self._conn, max_ns))
 
     @property
     def unsent(self) -> int:

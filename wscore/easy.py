@@ -1,14 +1,24 @@
 """A libcurl easy handle: options, the blocking handshake, the reply's headers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ffi import ffi, lib
-from wscore.codes import CurlECode, CurlOpt
+from wscore.codes import CurlECode, CurlInfo, CurlOpt
 from wscore.errors import CurlError
 from wscore.provider import ensure_loaded
 
 # The kind of an option's value is in its number (curl.h: CURLOPTTYPE_*).
 _OBJECT, _FUNCTION, _OFF_T, _BLOB = 10_000, 20_000, 30_000, 40_000
+# So is that of an info (curl.h: CURLINFO_*).
+_INFO_KIND, _INFO_STRING, _INFO_DOUBLE = 0xF00000, 0x100000, 0x300000
+_INFO_GETTERS = {
+    _INFO_STRING: ("char const **", "ws_easy_info_string"),
+    0x200000: ("long *", "ws_easy_info_long"),
+    _INFO_DOUBLE: ("double *", "ws_easy_info_double"),
+    0x600000: ("int64_t *", "ws_easy_info_off"),
+}
+_BAD_ARGUMENT = CurlECode.BAD_FUNCTION_ARGUMENT
 
 
 class Easy:
@@ -58,17 +68,58 @@ class Easy:
         text = value.encode() if isinstance(value, str) else value
         return int(lib.ws_easy_set_string(self._handle, option, text))
 
-    def impersonate(self, target: str, default_headers: bool) -> None:
-        """Take on a browser's TLS and header fingerprint, such as `chrome`.
+    def set_named(self, name: str, value: str | bytes | int | list[str]) -> None:
+        """Set an option that only libcurl-impersonate may have, by its name.
+
+        Raises:
+            CurlError: this libcurl has no such option; or as `set`.
+        """
+        number = lib.ws_easy_option_named(name.encode())
+        if number == 0:
+            raise CurlError(
+                f"this libcurl has no option {name}; libcurl-impersonate (curl_cffi) has",
+                CurlECode.UNKNOWN_OPTION,
+            )
+        code = self._set(number, value)
+        if code != CurlECode.OK:
+            raise CurlError(f"CURLOPT_{name} = {value!r}: {_strerror(code)}", code)
+
+    def info(self, info: CurlInfo | int) -> str | int | float | None:
+        """Return what libcurl knows; None for a text it has not.
+
+        Raises:
+            CurlError: 48, unknown; 43, of a kind that is neither text nor number.
+        """
+        kind = int(info) & _INFO_KIND
+        if info == CurlInfo.ACTIVESOCKET:
+            return self.socket
+        if kind not in _INFO_GETTERS:
+            raise CurlError(f"info {info!r} is neither text nor number", _BAD_ARGUMENT)
+        declaration, getter = _INFO_GETTERS[kind]
+        target = ffi.new(declaration)
+        code = getattr(lib, getter)(self._handle, int(info), target)
+        if code != CurlECode.OK:
+            raise CurlError(f"info {info!r}: {_strerror(code)}", code)
+        value: Any = target[0]
+        if kind != _INFO_STRING:
+            return int(value) if kind != _INFO_DOUBLE else float(value)
+        return None if value == ffi.NULL else ffi.string(value).decode(errors="replace")
+
+    def impersonate(self, targets: Sequence[str], default_headers: bool) -> None:
+        """Take on a browser's TLS and header fingerprint: the first that is known.
 
         Raises:
             CurlError: unknown target, or the library cannot impersonate.
         """
-        code = lib.ws_easy_impersonate(self._handle, target.encode(), int(default_headers))
+        code: int = CurlECode.BAD_FUNCTION_ARGUMENT
+        for target in targets:
+            code = lib.ws_easy_impersonate(self._handle, target.encode(), int(default_headers))
+            if code != CurlECode.BAD_FUNCTION_ARGUMENT:
+                break
         if code == CurlECode.NOT_BUILT_IN:
             raise CurlError("this libcurl cannot impersonate; install curl_cffi", code)
         if code != CurlECode.OK:
-            raise CurlError(f"unknown impersonation target {target!r}", code)
+            raise CurlError(f"unknown impersonation target {targets[-1]!r}", code)
 
     def perform(self) -> int:
         """Run the handshake; blocks. Return libcurl's code."""

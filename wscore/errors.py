@@ -39,8 +39,7 @@ class HandshakeError(CurlError):
 
     def header(self, name: str) -> str | None:
         """Return the first header of that name, in any case, or None."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        return first_header(self.headers, name)
 
 
 class RequestException(CurlError, OSError):
@@ -72,3 +71,9 @@ class WebSocketClosed(WebSocketError, SessionClosed):
 
 class WebSocketTimeout(WebSocketError, Timeout):
     """An operation on the connection did not finish in time; the connection lives on."""
+
+
+def first_header(headers: Sequence[tuple[str, str]], name: str) -> str | None:
+    """Return the first header of that name, in any case, or None."""
+    wanted = name.lower()
+    return next((value for key, value in headers if key.lower() == wanted), None)

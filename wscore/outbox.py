@@ -18,23 +18,32 @@ class Outbox:
         self._queued = 0  # bytes ever queued
         self._sent = 0  # of those, bytes that are in the socket for certain
         self._ends: deque[int] = deque()  # where each unsent message ends
+        self._held = 0  # messages that are not queued yet: they wait for neighbours
         self._senders: deque[asyncio.Future[None]] = deque()
         self._admitted = 0  # senders whose wait is over but who have not queued yet
         self._flushers: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._error: BaseException | None = None
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._ends) + self._held
 
     @property
     def full(self) -> bool:
         """Whether a sender who comes now has to wait, behind those who do already."""
-        return bool(self._senders) or len(self._ends) + self._admitted >= self._capacity
+        return bool(self._senders) or len(self) + self._admitted >= self._capacity
 
-    def added(self, size: int) -> None:
-        """A message took *size* bytes of the queue."""
+    def added(self, size: int, messages: int = 1) -> None:
+        """So many messages, as a rule one, took *size* bytes of the queue."""
         self._queued += size
-        self._ends.append(self._queued)
+        self._ends.extend([self._queued] * messages)
+
+    def hold(self) -> None:
+        """A message is kept outside of the queue for now."""
+        self._held += 1
+
+    def release(self, messages: int) -> None:
+        """Messages that were held are about to be `added`."""
+        self._held -= messages
 
     def progress(self, unsent: int) -> None:
         """So many bytes are left in the queue."""
@@ -50,9 +59,10 @@ class Outbox:
 
         If messages are lost, those get it, too, who ask later.
         """
-        if self._ends:
+        if self._ends or self._held:
             self._error = error
         self._ends.clear()
+        self._held = 0
         for future in [*self._senders, *(future for _, future in self._flushers)]:
             _settle(future, error)
         self._senders.clear()
@@ -81,7 +91,7 @@ class Outbox:
             await future
 
     def _admit(self) -> None:
-        while self._senders and len(self._ends) + self._admitted < self._capacity:
+        while self._senders and len(self) + self._admitted < self._capacity:
             future = self._senders.popleft()
             if not future.done():
                 self._admitted += 1

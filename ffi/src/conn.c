@@ -177,7 +177,9 @@ int ws_conn_compress(ws_conn *conn, int peer_bits, int peer_takeover, int own_bi
     return conn->tx.deflater ? 0 : -1;
 }
 
-ws_io ws_conn_flush(ws_conn *conn) { return ws_sender_flush(&conn->tx, &conn->transport); }
+ws_io ws_conn_flush(ws_conn *conn, int64_t max_ns) {
+    return ws_sender_flush(&conn->tx, &conn->transport, max_ns);
+}
 
 size_t ws_conn_unsent(const ws_conn *conn) { return ws_sender_pending(&conn->tx); }
 

@@ -46,8 +46,9 @@ int ws_conn_compress(ws_conn *conn, int peer_bits, int peer_takeover, int own_bi
 /* Queues a control frame, or a message, or with fin 0 a fragment of one (opcode is
  * the message's for every fragment): 0, or -1 when out of memory. */
 int ws_conn_send(ws_conn *conn, int fin, int opcode, const unsigned char *payload, size_t size);
-/* Writes what is queued. */
-ws_io ws_conn_flush(ws_conn *conn);
+/* Writes what is queued, for at most max_ns (soft by one write): OK with bytes left
+ * in the queue means that the time is up. */
+ws_io ws_conn_flush(ws_conn *conn, int64_t max_ns);
 size_t ws_conn_unsent(const ws_conn *conn);
 int ws_conn_close_sent(const ws_conn *conn);
 

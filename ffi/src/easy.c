@@ -47,6 +47,12 @@ static int on_progress(void *context, int64_t dltotal, int64_t dlnow, int64_t ul
     return atomic_load(&easy->aborted);
 }
 
+/* libcurl's own default writes the body of a refusal to standard output. */
+static size_t on_body(const char *data, size_t size, size_t count, void *context) {
+    (void)data, (void)context;
+    return size * count;
+}
+
 ws_easy *ws_easy_new(void) {
     if (!ws_curl.easy_init) return NULL;
     ws_easy *easy = calloc(1, sizeof *easy);
@@ -59,6 +65,7 @@ ws_easy *ws_easy_new(void) {
     ws_curl.easy_setopt(easy->handle, WS_CURLOPT_XFERINFOFUNCTION, on_progress);
     ws_curl.easy_setopt(easy->handle, WS_CURLOPT_XFERINFODATA, easy);
     ws_curl.easy_setopt(easy->handle, WS_CURLOPT_NOPROGRESS, 0L);
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_WRITEFUNCTION, on_body);
     ws_curl.easy_setopt(easy->handle, WS_CURLOPT_ERRORBUFFER, easy->error);
     return easy;
 }
@@ -114,6 +121,12 @@ int ws_easy_add_line(ws_easy *easy, int option, const char *line) {
     return ws_curl.easy_setopt(easy->handle, option, list);
 }
 
+int ws_easy_option_named(const char *name) {
+    const curl_easyoption *known =
+        ws_curl.easy_option_by_name ? ws_curl.easy_option_by_name(name) : NULL;
+    return known ? known->id : 0;
+}
+
 int ws_easy_impersonate(ws_easy *easy, const char *target, int default_headers) {
     if (!ws_curl.easy_impersonate) return WS_CURLE_NOT_BUILT_IN;
     return ws_curl.easy_impersonate(easy->handle, target, default_headers);
@@ -143,6 +156,22 @@ int ws_easy_socket(ws_easy *easy) {
     if (ws_curl.easy_getinfo(easy->handle, WS_CURLINFO_ACTIVESOCKET, &fd) != WS_CURLE_OK)
         return -1;
     return fd;
+}
+
+int ws_easy_info_long(ws_easy *easy, int info, long *value) {
+    return ws_curl.easy_getinfo(easy->handle, info, value);
+}
+
+int ws_easy_info_off(ws_easy *easy, int info, int64_t *value) {
+    return ws_curl.easy_getinfo(easy->handle, info, value);
+}
+
+int ws_easy_info_double(ws_easy *easy, int info, double *value) {
+    return ws_curl.easy_getinfo(easy->handle, info, value);
+}
+
+int ws_easy_info_string(ws_easy *easy, int info, const char **value) {
+    return ws_curl.easy_getinfo(easy->handle, info, value);
 }
 
 int ws_easy_header_at(ws_easy *easy, size_t index, const char **name, const char **value) {

@@ -24,6 +24,9 @@ int ws_easy_set_off(ws_easy *easy, int option, int64_t value);
 int ws_easy_set_string(ws_easy *easy, int option, const char *value);
 /* Appends one line to a list option; the list lives as long as the handle. */
 int ws_easy_add_line(ws_easy *easy, int option, const char *line);
+/* The number of an option of that name (without CURLOPT_), 0 if the provider has
+ * none: libcurl-impersonate has more than libcurl, and they are in no public header. */
+int ws_easy_option_named(const char *name);
 int ws_easy_impersonate(ws_easy *easy, const char *target, int default_headers);
 
 /* The blocking handshake. Ends within about a second after ws_easy_abort. */
@@ -36,6 +39,13 @@ const char *ws_easy_strerror(int code);
 const char *ws_easy_error_text(ws_easy *easy);
 long ws_easy_response_code(ws_easy *easy);
 int ws_easy_socket(ws_easy *easy); /* -1 if not connected */
+
+/* What curl_easy_getinfo says; info must be of the function's kind. Each returns a
+ * CURLcode. A string is borrowed until the next call on the handle, and may be NULL. */
+int ws_easy_info_long(ws_easy *easy, int info, long *value);
+int ws_easy_info_off(ws_easy *easy, int info, int64_t *value);
+int ws_easy_info_double(ws_easy *easy, int info, double *value);
+int ws_easy_info_string(ws_easy *easy, int info, const char **value);
 
 /* The index-th header of the last reply, in order of arrival: 1 and borrowed
  * name and value (valid until the next perform or header call), or 0. */

@@ -23,6 +23,7 @@ typedef struct {
                        void **header);
     void *(*easy_nextheader)(void *easy, unsigned origin, int request, void *previous);
     const void *(*easy_option_by_id)(int option);
+    const void *(*easy_option_by_name)(const char *name);
     void *(*slist_append)(void *list, const char *text);
     void (*slist_free_all)(void *list);
     /* NULL unless the provider is libcurl-impersonate. */

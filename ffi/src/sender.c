@@ -1,6 +1,7 @@
 #include "sender.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "frame.h"
@@ -79,7 +80,14 @@ int ws_sender_pong(ws_sender *tx, const uint8_t *payload, size_t size) {
 
 size_t ws_sender_pending(const ws_sender *tx) { return tx->queue.size - tx->head; }
 
-ws_io ws_sender_flush(ws_sender *tx, ws_transport *transport) {
+static int64_t monotonic_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+ws_io ws_sender_flush(ws_sender *tx, ws_transport *transport, int64_t max_ns) {
+    int64_t deadline = 0;
     while (ws_sender_pending(tx)) {
         size_t sent = 0;
         ws_io io = ws_transport_write(transport, tx->queue.data + tx->head,
@@ -91,6 +99,12 @@ ws_io ws_sender_flush(ws_sender *tx, ws_transport *transport) {
             ws_bytes_drop_front(&tx->queue, tx->head);
             tx->head = 0;
         }
+        if (!ws_sender_pending(tx)) break; /* the usual case asks no clock */
+        const int64_t now = monotonic_ns();
+        if (!deadline)
+            deadline = now + max_ns;
+        else if (now >= deadline)
+            break;
     }
     return WS_IO_OK;
 }

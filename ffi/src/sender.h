@@ -37,6 +37,8 @@ int ws_sender_message(ws_sender *tx, int fin, int opcode, const uint8_t *payload
 int ws_sender_pong(ws_sender *tx, const uint8_t *payload, size_t size);
 
 size_t ws_sender_pending(const ws_sender *tx); /* bytes not yet written */
-ws_io ws_sender_flush(ws_sender *tx, ws_transport *transport); /* OK: all written */
+/* Writes until all is written (OK), the transport is full (AGAIN), or max_ns have
+ * passed (OK with bytes pending; soft by one write). */
+ws_io ws_sender_flush(ws_sender *tx, ws_transport *transport, int64_t max_ns);
 
 #endif

@@ -157,6 +157,8 @@ class FeedConnection:
                 drain_on_error=websocket.drain_on_error,
                 ping_interval=websocket.ping_interval_s,
                 ping_timeout=websocket.ping_timeout_s,
+                # A venue that redirects has changed its address: somebody must look.
+                allow_redirects=False,
             )
         )
         try:

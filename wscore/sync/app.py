@@ -8,6 +8,7 @@ from typing import Any
 from wscore.backoff import Backoff
 from wscore.codes import CurlECode, CurlWsFlag, WsCloseCode
 from wscore.connection import Opcode
+from wscore.cookies import Cookies
 from wscore.endings import closed_error
 from wscore.errors import CurlError, WebSocketClosed, WebSocketError
 from wscore.options import ConnectOptions
@@ -95,6 +96,7 @@ class WebSocketApp:
         self._options = options
         self._run_options: dict[str, Any] = {}
         self._ping_payload = b""
+        self._jar = Cookies()
         self._stopped = threading.Event()
         self._backoff: Backoff | None = None  # None: no reconnects
         self._opened_before = False
@@ -204,6 +206,7 @@ class WebSocketApp:
             self.url,
             settings,
             websocket,
+            self._jar,
             ping_payload=self._ping_payload,
             deliver_controls=True,
         )

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ffi import lib
+from wscore.closing import still_stands
 from wscore.codes import WsCloseCode
 from wscore.connection import BATCH_MAX, Batch, Counters, Opcode, PumpBuffer, PumpStatus
 from wscore.endings import (
@@ -33,12 +34,12 @@ from wscore.endings import (
 from wscore.errors import WebSocketError, WebSocketTimeout
 from wscore.inbox import Inbox
 from wscore.keepalive import Keepalive, Verdict
-from wscore.opening import Opened
 from wscore.options import WebSocketOptions
 from wscore.payload import close_body
 from wscore.ping_log import PingLog
-from wscore.sync.retrying import ReadRetries, RetryStrategy
+from wscore.retry import WebSocketRetryStrategy
 from wscore.sync.waker import Waker
+from wscore.websocket import Opened
 
 T = TypeVar("T")
 
@@ -72,7 +73,6 @@ class Link:
         *,
         ping_payload: bytes = b"",
         deliver_controls: bool = False,
-        retry: RetryStrategy | None = None,
         on_release: Callable[[], None] = lambda: None,
     ) -> None:
         """*deliver_controls*: PINGs and PONGs are received as messages, too.
@@ -82,11 +82,12 @@ class Link:
         # Reentrant: a signal handler may call `terminate` on top of anything here.
         self.lock = threading.Condition(threading.RLock())
         self._connection = opened.connection
-        self._fd = opened.fd
+        self._fd = opened.easy.socket
         self._options = options
         self._deliver_controls = deliver_controls
         self._on_release = on_release
-        self._retries = ReadRetries(retry)
+        self._retry = options.ws_retry or WebSocketRetryStrategy()
+        self._failed_receives = 0  # in a row
         self._retry_at: float | None = None
 
         self._polling = False  # some thread does it for all
@@ -375,7 +376,7 @@ class Link:
         )
         self._more = status == PumpStatus.MORE
         if batch is not None:
-            self._retries.succeeded()
+            self._failed_receives = 0
             if has_control:
                 batch = self._on_controls(batch)
             if batch.messages and room > 0:
@@ -415,10 +416,11 @@ class Link:
         if self.peer_closed or self.failure is not None:  # both sides are done
             self._release()
             return
-        if status == PumpStatus.IO_ERROR:
-            delay = self._retries.failed(self._connection.curl_code)
-            if delay is not None:
-                self._retry_at = time.monotonic() + delay
+        if status != PumpStatus.FAILED and self._retry.retry and still_stands(self._fd):
+            self._failed_receives += 1
+            delay_s = self._retry.delay_s(self._failed_receives, self._connection.curl_code)
+            if delay_s is not None:
+                self._retry_at = time.monotonic() + delay_s
                 self._more = True
                 return
         self._fail(*pump_error(status, self._connection))

@@ -1,13 +1,13 @@
-"""`Session`: settings shared by blocking connections."""
+"""`Session`: settings and cookies shared by blocking connections."""
 
 import threading
 from types import TracebackType
 from typing import Any, Self
 
 from wscore.codes import CurlECode, WsCloseCode
+from wscore.cookies import Cookies, CookieTypes
 from wscore.errors import RequestException, SessionClosed
 from wscore.sync.callbacks import Callback
-from wscore.sync.retrying import RetryStrategy
 from wscore.sync.settings import connect_options, part
 from wscore.sync.websocket import WebSocket
 
@@ -15,14 +15,21 @@ _CLOSE_TIMEOUT_S = 0.5
 
 
 class Session:
-    """Opens WebSockets that share settings. Callable from any thread.
+    """Opens WebSockets that share settings and cookies. Callable from any thread.
 
     Keyword arguments are those of `ConnectOptions`; `ws_connect` can override
     each for one connection, headers are merged.
     """
 
-    def __init__(self, *, max_clients: int = 10, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        max_clients: int = 10,
+        cookies: CookieTypes | Cookies | None = None,
+        **settings: Any,
+    ) -> None:
         """*max_clients*: connections, opening ones included, at a time."""
+        self.cookies = Cookies(cookies)
         self._settings = connect_options(settings)
         self._max_clients = max_clients
         self._lock = threading.Lock()
@@ -38,7 +45,6 @@ class Session:
         on_open: Callback | None = None,
         on_close: Callback | None = None,
         on_data: Callback | None = None,
-        ws_retry: RetryStrategy | None = None,
         **options: Any,
     ) -> WebSocket:
         """Return an open WebSocket; `run_forever` on it calls the callbacks.
@@ -58,11 +64,12 @@ class Session:
             on_error=on_error,
             on_close=on_close,
             on_data=on_data,
-            ws_retry=ws_retry,
         )
         self._hold(socket)
         try:
-            socket.connect_with(url, settings, websocket, on_release=lambda: self._let_go(socket))
+            socket.connect_with(
+                url, settings, websocket, self.cookies, on_release=lambda: self._let_go(socket)
+            )
         except BaseException:
             self._let_go(socket)
             raise

@@ -1,7 +1,7 @@
 """Parts keyword arguments into those of the handshake and those of the connection. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from wscore.options import ConnectOptions, WebSocketOptions
@@ -17,7 +17,7 @@ def connect_options(settings: Mapping[str, Any]) -> ConnectOptions:
         TypeError: one of them is unknown.
     """
     _refuse_unknown(settings, _CONNECT)
-    return ConnectOptions(**settings)
+    return ConnectOptions().inherit(**settings)
 
 
 def part(
@@ -30,10 +30,8 @@ def part(
     """
     _refuse_unknown(options, _CONNECT | _WEBSOCKET)
     connect = {name: value for name, value in options.items() if name in _CONNECT}
-    if "headers" in connect:
-        connect["headers"] = {**base.headers, **(connect["headers"] or {})}
     rest = {name: value for name, value in options.items() if name not in _CONNECT}
-    return replace(base, **connect), WebSocketOptions(**rest)
+    return base.inherit(**connect), WebSocketOptions(**rest)
 
 
 def _refuse_unknown(given: Iterable[str], known: frozenset[str]) -> None:

@@ -8,18 +8,18 @@ from typing import Any, Self, TypeVar
 
 from wscore.codes import CurlECode, CurlWsFlag, WsCloseCode
 from wscore.connection import Batch, Counters
+from wscore.cookies import Cookies
 from wscore.endings import frame_of, json_of, json_text, text_of
 from wscore.errors import CurlError, WebSocketClosed, WebSocketError
 from wscore.extensions import DeflateParameters
-from wscore.opening import Opened
 from wscore.options import ConnectOptions, WebSocketOptions
 from wscore.payload import Payload, to_bytes
 from wscore.sync.callbacks import Callback, Callbacks
 from wscore.sync.fragment import CurlWsFrame
 from wscore.sync.handshake import open_connection
 from wscore.sync.link import Link
-from wscore.sync.retrying import RetryStrategy
 from wscore.sync.settings import part
+from wscore.websocket import Opened
 
 T = TypeVar("T")
 
@@ -44,7 +44,6 @@ class WebSocket:
         on_error: Callback | None = None,
         on_close: Callback | None = None,
         on_data: Callback | None = None,
-        ws_retry: RetryStrategy | None = None,
         **options: Any,
     ) -> None:
         """The callbacks are for `run_forever`; *options*: what `connect` takes."""
@@ -57,7 +56,7 @@ class WebSocket:
         self._callbacks = Callbacks(self)
         self._options = options
         self._settings = ConnectOptions()
-        self._retry = ws_retry
+        self._jar = Cookies()
         self._timeout: float | None = None
         self._link: Link | None = None
         self._opened: Opened | None = None
@@ -78,13 +77,14 @@ class WebSocket:
             WebSocketError: it is open already.
         """
         settings, websocket = part(self._settings, {**self._options, **options})
-        return self.connect_with(url, settings, websocket)
+        return self.connect_with(url, settings, websocket, self._jar)
 
     def connect_with(
         self,
         url: str,
         settings: ConnectOptions,
         options: WebSocketOptions,
+        jar: Cookies,
         *,
         ping_payload: bytes = b"",
         deliver_controls: bool = False,
@@ -95,14 +95,13 @@ class WebSocket:
             if self._link is not None and not self._link.released:
                 raise WebSocketError("this WebSocket is open; close it first")
             self._link = None
-            self._opened = opened = open_connection(url, settings, options)
+            self._opened = opened = open_connection(url, settings, options, jar)
             self._skip_utf8_validation = options.skip_utf8_validation
             self._link = Link(
                 opened,
                 options,
                 ping_payload=ping_payload,
                 deliver_controls=deliver_controls,
-                retry=self._retry,
                 on_release=on_release,
             )
         return self
@@ -415,18 +414,18 @@ class WebSocket:
     @property
     def response_status(self) -> int | None:
         """The status of the server's answer to the handshake."""
-        return None if self._opened is None else self._opened.status
+        return None if self._opened is None else self._opened.response.status_code
 
     @property
     def response_headers(self) -> list[tuple[str, str]]:
         """The headers of the server's answer, in order."""
-        return [] if self._opened is None else self._opened.headers
+        return [] if self._opened is None else list(self._opened.response.headers)
 
     def fileno(self) -> int:
         """Return the socket's file descriptor, -1 if there is none. libcurl owns it."""
         if self._opened is None or self._link is None or self._link.released:
             return -1
-        return self._opened.fd
+        return self._opened.easy.socket
 
     def _within(self, timeout: float | None) -> float | None:
         return self._timeout if timeout is None else timeout

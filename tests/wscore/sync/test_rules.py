@@ -1,35 +1,6 @@
-"""The blocking side's pure rules: when to read again, when to connect again."""
-
-from dataclasses import dataclass, field
+"""The blocking side's pure rules: when to connect again."""
 
 from wscore.sync.reconnecting import reconnect_backoff
-from wscore.sync.retrying import ReadRetries
-
-
-@dataclass
-class Strategy:
-    retry: bool = True
-    delay: float = 0.3
-    count: int = 3
-    codes: set[int] = field(default_factory=lambda: {56})
-
-
-def test_reads_are_repeated_as_often_as_asked() -> None:
-    retries = ReadRetries(Strategy())
-    assert [retries.failed(56) for _ in range(4)] == [0.3, 0.6, 1.2, None]
-
-
-def test_a_good_read_starts_over() -> None:
-    retries = ReadRetries(Strategy())
-    retries.failed(56)
-    retries.succeeded()
-    assert retries.failed(56) == 0.3
-
-
-def test_reads_are_not_repeated_for_other_errors_or_without_a_strategy() -> None:
-    assert ReadRetries(Strategy()).failed(27) is None
-    assert ReadRetries(Strategy(retry=False)).failed(56) is None
-    assert ReadRetries(None).failed(56) is None
 
 
 def test_reconnects_start_at_the_users_pace_and_slow_down() -> None:

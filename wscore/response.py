@@ -1,0 +1,38 @@
+"""What was asked in a handshake, and what came back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wscore.errors import first_header
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The last request of a handshake. `headers`: those of the user and of this library."""
+
+    url: str
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer to a handshake: its status and headers, as received.
+
+    `url`: where it came from; `history`: the URLs that redirected there.
+    """
+
+    status_code: int
+    headers: Headers = ()
+    url: str = ""
+    history: Sequence[str] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the connection was upgraded."""
+        return self.status_code == 101
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of that name, in any case, or None."""
+        return first_header(self.headers, name)
