@@ -1,6 +1,7 @@
 """`AsyncSession`: settings and cookies shared by connections."""
 
 import asyncio
+import inspect
 from dataclasses import fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self
@@ -12,7 +13,7 @@ from wscore.context import AsyncWebSocketContext
 from wscore.cookies import Cookies, CookieTypes
 from wscore.errors import RequestException, SessionClosed
 from wscore.opening import open_connection
-from wscore.options import ConnectOptions, WebSocketOptions
+from wscore.options import NOT_SET, ConnectOptions, WebSocketOptions
 from wscore.reconnect import Reconnecting
 from wscore.response import Response
 from wscore.websocket import AsyncWebSocket
@@ -162,6 +163,28 @@ class AsyncSession(Generic[R]):
             await socket.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
             raise SessionClosed("the session was closed during the handshake")
         return socket
+
+
+def _signature() -> inspect.Signature:
+    """Return what `help` and editors show for `ws_connect`: all options with their defaults."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+        inspect.Parameter("url", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str),
+    ]
+    for field in fields(ConnectOptions):
+        default = NOT_SET if field.name == "timeout" else None
+        parameters.append(
+            inspect.Parameter(field.name, keyword, default=default, annotation=field.type)
+        )
+    for field in fields(WebSocketOptions):
+        parameters.append(
+            inspect.Parameter(field.name, keyword, default=field.default, annotation=field.type)
+        )
+    return inspect.Signature(parameters, return_annotation=AsyncWebSocketContext)
+
+
+AsyncSession.ws_connect.__signature__ = _signature()  # type: ignore[attr-defined] # a function takes attributes
 
 
 def _refuse_unknown(settings: dict[str, Any], known: frozenset[str]) -> None:
