@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from wscore.codes import CurlECode, CurlWsFlag, WsCloseCode
 from wscore.connection import Batch, Connection, Opcode, PumpStatus
 from wscore.errors import WebSocketClosed, WebSocketError
-from wscore.payload import parse_close
 
 # Once both sides are done, the server ends the TCP connection (RFC 6455, section
 # 7.1.1); one that does not is not waited for any longer than this.
@@ -23,18 +22,21 @@ _MAX_CONTROL = 125  # bytes (RFC 6455, section 5.5)
 _BINARY, _CONT, _CLOSE, _PONG = map(
     int, (CurlWsFlag.BINARY, CurlWsFlag.CONT, CurlWsFlag.CLOSE, CurlWsFlag.PONG)
 )
+_OP_CLOSE = int(Opcode.CLOSE)
 _OPCODES = {
-    int(CurlWsFlag.TEXT): Opcode.TEXT,
-    int(CurlWsFlag.BINARY): Opcode.BINARY,
-    int(CurlWsFlag.PING): Opcode.PING,
-    int(CurlWsFlag.PONG): Opcode.PONG,
+    int(CurlWsFlag.TEXT): int(Opcode.TEXT),
+    int(CurlWsFlag.BINARY): int(Opcode.BINARY),
+    int(CurlWsFlag.CLOSE): int(Opcode.CLOSE),
+    int(CurlWsFlag.PING): int(Opcode.PING),
+    int(CurlWsFlag.PONG): int(Opcode.PONG),
 }
 
 
-def frame_of(flags: int, size: int) -> tuple[Opcode, bool]:
+def frame_of(flags: int, size: int, continued: int | None) -> tuple[int, bool]:
     """Return the opcode and FIN of a payload of *size* bytes sent with *flags*.
 
-    With `CONT` among the flags more of the message follows.
+    With `CONT` among the flags more of the message follows; `CONT` alone goes on with
+    the message of which fragments were sent before: *continued* is its opcode.
 
     Raises:
         WebSocketError: no such frame can be sent.
@@ -43,11 +45,13 @@ def frame_of(flags: int, size: int) -> tuple[Opcode, bool]:
     fin = not kind & _CONT
     opcode = _OPCODES.get(kind & ~_CONT)
     if opcode is None:
-        raise WebSocketError(
-            f"flags must be TEXT, BINARY, PING or PONG, not {flags!r}",
-            CurlECode.BAD_FUNCTION_ARGUMENT,
-        )
-    if opcode >= Opcode.CLOSE and not (fin and size <= _MAX_CONTROL):
+        if kind != _CONT or continued is None:
+            raise WebSocketError(
+                f"flags must be TEXT, BINARY, CLOSE, PING or PONG, not {CurlWsFlag(kind)!r}",
+                CurlECode.BAD_FUNCTION_ARGUMENT,
+            )
+        opcode = continued
+    if opcode >= _OP_CLOSE and not (fin and size <= _MAX_CONTROL):
         raise WebSocketError(
             f"a control payload holds at most {_MAX_CONTROL} bytes in one frame, not {size}"
             + ("" if fin else " in a fragment"),
@@ -57,11 +61,11 @@ def frame_of(flags: int, size: int) -> tuple[Opcode, bool]:
 
 
 class Controls(NamedTuple):
-    """The control frames of a batch; `close` is the peer's code and reason."""
+    """The control frames of a batch; `close` is the body of the peer's CLOSE."""
 
     data: Batch
     pongs: list[bytes]
-    close: tuple[int, str] | None
+    close: bytes | None
 
 
 def sort_controls(batch: Batch) -> Controls:
@@ -75,41 +79,20 @@ def sort_controls(batch: Batch) -> Controls:
         if kind == _PONG:
             pongs.append(payload)
         elif kind == _CLOSE:
-            close = parse_close(payload)
+            close = payload
     return Controls(batch.without(indices), pongs, close)
 
 
-def close_message(code: int | None, reason: str) -> Batch:
+def close_message(body: bytes) -> Batch:
     """Return the peer's CLOSE as the message that receivers get."""
-    body = b""
-    if code is not None and code != WsCloseCode.NO_STATUS_RECEIVED:
-        body = code.to_bytes(2, "big") + reason.encode()
     return Batch([body], CurlWsFlag.CLOSE, b"", [(1, 0)])
-
-
-def echo_code(code: int | None) -> int:
-    """Return the code that answers a CLOSE with *code*."""
-    return WsCloseCode.OK if code in (None, WsCloseCode.NO_STATUS_RECEIVED) else code
-
-
-def closed_error(
-    close_code: int | None, sent_code: int | None = None, reason: str = ""
-) -> WebSocketClosed:
-    """Return what is raised on a closed connection: the peer's code, else ours, else 1006."""
-    code = close_code or sent_code or WsCloseCode.ABNORMAL_CLOSURE
-    text = f"the connection is closed: {int(code)}" + (f" ({reason})" if reason else "")
-    return WebSocketClosed(text, code, reason)
-
-
-def abnormal(why: str) -> WebSocketClosed:
-    """Return the error of a connection that ended without a CLOSE."""
-    return WebSocketClosed(why, WsCloseCode.ABNORMAL_CLOSURE)
 
 
 def pump_error(status: int, connection: Connection) -> tuple[WebSocketError, int | None]:
     """Return what a pump's bad end means: the error, and the code the peer is owed, if any."""
     if status == PumpStatus.EOF:
-        return abnormal("the connection ended without a CLOSE frame"), None
+        why = "the connection ended without a CLOSE frame"
+        return WebSocketClosed(why, WsCloseCode.ABNORMAL_CLOSURE), None
     if status == PumpStatus.FAILED:
         code, text = connection.failure
         error = CurlECode.TOO_LARGE if code == WsCloseCode.MESSAGE_TOO_BIG else code

@@ -6,8 +6,6 @@ from wscore import Batch, CurlECode, CurlWsFlag, WebSocketError
 from wscore.connection import Opcode
 from wscore.endings import (
     close_message,
-    closed_error,
-    echo_code,
     frame_of,
     json_of,
     json_text,
@@ -17,9 +15,10 @@ from wscore.endings import (
 
 
 def test_frames() -> None:
-    assert frame_of(CurlWsFlag.TEXT, 1000) == (Opcode.TEXT, True)
-    assert frame_of(CurlWsFlag.BINARY | CurlWsFlag.CONT, 0) == (Opcode.BINARY, False)
-    assert frame_of(CurlWsFlag.PONG, 125) == (Opcode.PONG, True)
+    assert frame_of(CurlWsFlag.TEXT, 1000, None) == (Opcode.TEXT, True)
+    assert frame_of(CurlWsFlag.BINARY | CurlWsFlag.CONT, 0, None) == (Opcode.BINARY, False)
+    assert frame_of(CurlWsFlag.CONT, 9, Opcode.TEXT) == (Opcode.TEXT, False)
+    assert frame_of(CurlWsFlag.PONG, 125, None) == (Opcode.PONG, True)
 
 
 @pytest.mark.parametrize(
@@ -27,14 +26,14 @@ def test_frames() -> None:
     [
         (CurlWsFlag.PING, 126, CurlECode.TOO_LARGE),
         (CurlWsFlag.PONG | CurlWsFlag.CONT, 0, CurlECode.TOO_LARGE),
-        (CurlWsFlag.CLOSE, 0, CurlECode.BAD_FUNCTION_ARGUMENT),
+        (CurlWsFlag.CLOSE, 126, CurlECode.TOO_LARGE),
         (CurlWsFlag.CONT, 0, CurlECode.BAD_FUNCTION_ARGUMENT),
         (0, 0, CurlECode.BAD_FUNCTION_ARGUMENT),
     ],
 )
 def test_frames_that_are_none(flags: int, size: int, code: int) -> None:
     with pytest.raises(WebSocketError) as caught:
-        frame_of(flags, size)
+        frame_of(flags, size, None)
     assert caught.value.code == code
 
 
@@ -43,27 +42,12 @@ def test_controls_are_parted_from_data() -> None:
     data, pongs, close = sort_controls(batch)
     assert (data.messages, data.kinds) == ([b"a", b"b"], b"\x01\x02")
     assert pongs == [b"!"]
-    assert close == (4000, "why")
+    assert close == b"\x0f\xa0why"
 
 
-@pytest.mark.parametrize(
-    ("code", "reason", "body", "echo"),
-    [(1005, "", b"", 1000), (4000, "é", b"\x0f\xa0\xc3\xa9", 4000), (None, "", b"", 1000)],
-)
-def test_a_close_is_received_as_it_was_and_answered(
-    code: int | None, reason: str, body: bytes, echo: int
-) -> None:
-    batch = close_message(code, reason)
-    assert (batch.messages, batch.kind) == ([body], CurlWsFlag.CLOSE)
-    assert echo_code(code) == echo
-
-
-def test_whose_code_counts() -> None:
-    """The peer's, else ours, else 1006."""
-    assert closed_error(4000, 1000, "why").code == 4000
-    assert closed_error(None, 1000).code == 1000
-    error = closed_error(None)
-    assert (error.code, error.reason) == (1006, "")
+def test_a_close_is_received_as_it_was() -> None:
+    batch = close_message(b"\x0f\xa0\xc3\xa9")
+    assert (batch.messages, batch.kind) == ([b"\x0f\xa0\xc3\xa9"], CurlWsFlag.CLOSE)
 
 
 def test_text_and_json() -> None:

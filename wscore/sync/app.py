@@ -9,7 +9,6 @@ from wscore.backoff import Backoff
 from wscore.codes import CurlECode, CurlWsFlag, WsCloseCode
 from wscore.connection import Opcode
 from wscore.cookies import Cookies
-from wscore.endings import closed_error
 from wscore.errors import CurlError, WebSocketClosed, WebSocketError
 from wscore.options import ConnectOptions
 from wscore.payload import Payload, to_bytes
@@ -253,7 +252,7 @@ class WebSocketApp:
                 code = sock.close_code
                 no_code = code == WsCloseCode.NO_STATUS_RECEIVED
                 self._close = (None, None) if no_code else (code, sock.close_reason)
-                error = error or closed_error(code, reason=sock.close_reason)
+                error = error or sock.ended_error()
         if not self.keep_running:
             return None
         if self._backoff is None:

@@ -13,19 +13,16 @@ import math
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from ffi import lib
-from wscore.closing import still_stands
+from wscore.closing import CloseState, still_stands
 from wscore.codes import WsCloseCode
 from wscore.connection import BATCH_MAX, Batch, Counters, Opcode, PumpBuffer, PumpStatus
 from wscore.endings import (
     EOF_WAIT_S,
-    abnormal,
     close_message,
-    closed_error,
-    echo_code,
     ping_timeout_error,
     pump_error,
     sort_controls,
@@ -103,15 +100,11 @@ class Link:
         # file descriptor does not announce them.
         self._more = True
         self._queued = self._sent = self._unsent = 0  # bytes
-        self._fragmenting = False  # the last data frame sent was not final
+        self.message_kind: int | None = None  # opcode, while fragments of it are to come
         self._write_error: WebSocketError | None = None
 
         self.failure: WebSocketError | None = None
-        self.close_code: int | None = None
-        self.close_reason = ""
-        self.peer_closed = False
-        self._sent_code: int | None = None  # of our CLOSE
-        self._close_called = False
+        self.state = CloseState()
         self.released = False
         self._final_counters: Counters | None = None
 
@@ -145,7 +138,7 @@ class Link:
                 self._step(0)
 
     def transmit(
-        self, opcode: Opcode, data: bytes | bytearray | memoryview, fin: bool, timeout: float | None
+        self, opcode: int, data: bytes | bytearray | memoryview, fin: bool, timeout: float | None
     ) -> None:
         """Send one frame; return when it is in the socket."""
         deadline = _deadline(timeout)
@@ -155,6 +148,9 @@ class Link:
                 why = "the peer does not take the data; this message was not sent"
                 self.wait_locked(self._may_queue, timeout, why)
                 self._check_open()
+            if opcode == Opcode.CLOSE:
+                self._begin_close(bytes(data))
+                return
             end = self._queue(opcode, data, fin)
             if self._unsent:
                 why = "the peer does not take the data; the rest of this message is still queued"
@@ -200,7 +196,7 @@ class Link:
             if self.released:
                 return
             try:
-                if self._sent_code is None:
+                if not self.state.sent:
                     self._begin_close(body)
                 self.wait_locked(lambda: self.released, timeout, "")
             except WebSocketTimeout:
@@ -213,9 +209,7 @@ class Link:
         with self.lock:
             if self.released:
                 return
-            if not self.peer_closed and self.failure is None and self.close_code is None:
-                self.close_code = WsCloseCode.ABNORMAL_CLOSURE
-            self.inbox.finish(abnormal("terminated"), discard=False)
+            self.inbox.finish(self.state.abnormal("terminated"), discard=False)
             self._doomed = True
             if self._users:
                 # Another thread polls the socket, or this one is interrupted in the
@@ -231,7 +225,7 @@ class Link:
         Unless the user wants to close it himself (`autoclose` off), or does so just now.
         """
         with self.lock:
-            if self._close_called or (self._sent_code is None and self.failure is None):
+            if self.state.called or (not self.state.sent and self.failure is None):
                 return
             limit = EOF_WAIT_S if timeout is None else min(timeout, EOF_WAIT_S)
             try:
@@ -243,13 +237,13 @@ class Link:
         """The same, and wait for a `close` in another thread; it takes as long as it may."""
         with self.lock:
             self.settle()
-            if self._close_called:
+            if self.state.called:
                 self.wait_locked(lambda: self.released, None, "")
 
     @property
     def closed(self) -> bool:
         """No more messages will arrive, or none can be sent."""
-        return self.released or self._sent_code is not None or self.inbox.end is not None
+        return self.released or self.state.sent or self.inbox.end is not None
 
     def counters(self) -> Counters:
         """Return the totals; final once everything is freed."""
@@ -260,7 +254,7 @@ class Link:
         """Return why nothing can be done any more."""
         if self.failure is not None:
             return self.failure.with_traceback(None)
-        return closed_error(self.close_code, self._sent_code, self.close_reason)
+        return self.state.error()
 
     # Waiting.
 
@@ -340,12 +334,12 @@ class Link:
     def _wants_input(self, now: float) -> bool:
         if self._retry_at is not None and now < self._retry_at:
             return False
-        if self.peer_closed and self._sent_code is None:
+        if self.state.received and not self.state.sent:
             return False  # until the user calls close()
-        return self.inbox.room > 0 or self._discarding or self._close_called
+        return self.inbox.room > 0 or self._discarding or self.state.called
 
     def _next_check(self) -> float | None:
-        if self._keepalive is None or self._sent_code is not None:
+        if self._keepalive is None or self.state.sent:
             return None
         return self._keepalive.next_check()
 
@@ -396,24 +390,22 @@ class Link:
                 if self._keepalive is not None:
                     self._keepalive.answered()
         if close is not None:
-            self.close_code, self.close_reason = close
+            self.state.on_received(close)
         self._flush()  # the answers to PINGs
         if self._deliver_controls:
             return batch.part(0, len(batch.messages) - (close is not None))
         return data
 
     def _on_peer_close(self) -> None:
-        self.peer_closed = True
+        self.state.received = True
         if not self._discarding:
-            self.inbox.put(close_message(self.close_code, self.close_reason))
-        self.inbox.finish(
-            closed_error(self.close_code, self._sent_code, self.close_reason), discard=False
-        )
-        if self._options.autoclose or self._sent_code is not None:
-            self._send_close(close_body(echo_code(self.close_code), b""))
+            self.inbox.put(close_message(self.state.body))
+        self.inbox.finish(self.state.error(), discard=False)
+        if self._options.autoclose or self.state.sent:
+            self._send_close(close_body(self.state.echo_code, b""))
 
     def _on_end(self, status: int) -> None:
-        if self.peer_closed or self.failure is not None:  # both sides are done
+        if self.state.received or self.failure is not None:  # both sides are done
             self._release()
             return
         if status != PumpStatus.FAILED and self._retry.retry and still_stands(self._fd):
@@ -428,8 +420,7 @@ class Link:
     def _fail(self, error: WebSocketError, close_code: int | None) -> None:
         """End the connection with *error*; tell the peer why if there is a code for it."""
         self.failure = error
-        if self.close_code is None:
-            self.close_code = close_code or WsCloseCode.ABNORMAL_CLOSURE
+        self.state.on_failed(close_code)
         self.inbox.finish(error, discard=False)
         if close_code is None:
             self._release()
@@ -447,21 +438,20 @@ class Link:
         return not self._unsent or self._cannot_send
 
     def _check_open(self) -> None:
-        if self.failure is not None or self._sent_code is not None or self.released:
+        if self.failure is not None or self.state.sent or self.released:
             raise self.ended_error()
         if self._write_error is not None:
             raise self._send_failure()
 
-    def _queue(self, opcode: Opcode, data: bytes | bytearray | memoryview, fin: bool) -> int:
+    def _queue(self, opcode: int, data: bytes | bytearray | memoryview, fin: bool) -> int:
         """Queue one frame, try to write it, and return where it ends in the stream."""
         if opcode <= Opcode.BINARY:
-            if self._fragmenting:
-                opcode = Opcode.CONT
-            self._fragmenting = not fin
+            self.message_kind = None if fin else opcode
         self._users += 1
         try:
             before = self._connection.unsent
-            self._connection.send(opcode, data, fin)
+            for part, last in _frames(opcode, data, self._options.max_frame_size):
+                self._connection.send(opcode, part, fin and last)
             self._queued += self._connection.unsent - before
             self._flush()
             return self._queued
@@ -485,7 +475,7 @@ class Link:
         """Return why a write failed: a CLOSE that was not read yet says more than a broken pipe."""
         if not self._polling and not self.released and not self._discarding:
             self._step(0)
-        if self.failure is not None or self.peer_closed or self.released:
+        if self.failure is not None or self.state.received or self.released:
             return self.ended_error()
         assert self._write_error is not None
         return self._write_error.with_traceback(None)
@@ -512,19 +502,19 @@ class Link:
     # Closing.
 
     def _begin_close(self, body: bytes) -> None:
-        if not self.peer_closed:
-            self._close_called = True
+        if not self.state.received:
+            self.state.called = True
         self._send_close(body)
-        if not self.peer_closed and not self._options.drain_on_error:
-            self.inbox.finish(closed_error(None, self._sent_code), discard=True)
+        if not self.state.received and not self._options.drain_on_error:
+            self.inbox.finish(self.state.error(), discard=True)
         if self._polling:
             self._waker.wake()
         self.lock.notify_all()
 
     def _send_close(self, body: bytes) -> None:
-        if self._sent_code is not None:
+        if self.state.sent:
             return
-        self._sent_code = int.from_bytes(body[:2], "big")
+        self.state.on_sent(body)
         self._users += 1
         try:
             with contextlib.suppress(MemoryError):
@@ -549,3 +539,15 @@ class Link:
 
 def _deadline(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
+
+
+def _frames(
+    opcode: int, data: bytes | bytearray | memoryview, most: int | None
+) -> Iterator[tuple[bytes | bytearray | memoryview, bool]]:
+    """Part a message into fragments of *most* bytes; with each, whether it is the last."""
+    if most is None or len(data) <= most or opcode > Opcode.BINARY:
+        yield data, True
+        return
+    view = memoryview(data)
+    for start in range(0, len(data), most):
+        yield view[start : start + most], start + most >= len(data)

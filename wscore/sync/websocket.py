@@ -215,8 +215,9 @@ class WebSocket:
             WebSocketError: the connection failed, or a control payload is too long.
         """
         data = to_bytes(payload)
-        opcode, fin = frame_of(flags, len(data))
-        self._open_link().transmit(opcode, data, fin, self._within(timeout))
+        link = self._open_link()
+        opcode, fin = frame_of(flags, len(data), link.message_kind)
+        link.transmit(opcode, data, fin, self._within(timeout))
         return len(data)
 
     def send_str(self, payload: str, timeout: float | None = None) -> int:
@@ -249,7 +250,7 @@ class WebSocket:
         Without, `latency` has it when a later call has read the answer.
         """
         data = bytes(to_bytes(payload))
-        frame_of(CurlWsFlag.PING, len(data))
+        frame_of(CurlWsFlag.PING, len(data), None)
         link = self._open_link()
         pending = link.ping(data, self._within(timeout))
         return link.wait_for_pong(pending, self._within(timeout)) if wait else None
@@ -338,8 +339,8 @@ class WebSocket:
             if not link.closed:  # Ctrl-C, or the like
                 self.close(WsCloseCode.GOING_AWAY)
             link.join()
-            code = link.close_code or WsCloseCode.NO_STATUS_RECEIVED
-            self._callbacks.call("on_close", int(code), link.close_reason)
+            code = link.state.code or WsCloseCode.NO_STATUS_RECEIVED
+            self._callbacks.call("on_close", int(code), link.state.reason or "")
 
     def _receive_all(self, link: Link) -> None:
         while self.keep_running:
@@ -379,12 +380,12 @@ class WebSocket:
     @property
     def close_code(self) -> int | None:
         """The peer's close code, ours if we failed the connection, else 1006; None while open."""
-        return None if self._link is None else self._link.close_code
+        return None if self._link is None else self._link.state.code
 
     @property
-    def close_reason(self) -> str:
-        """The peer's reason, as it sent it."""
-        return "" if self._link is None else self._link.close_reason
+    def close_reason(self) -> str | None:
+        """The peer's reason, as it sent it; None if there was no CLOSE (yet)."""
+        return None if self._link is None else self._link.state.reason
 
     @property
     def latency(self) -> float | None:
@@ -443,10 +444,14 @@ class WebSocket:
         """After the end: wait, not for long, until everything is released."""
         self._open_link().join()
 
+    def ended_error(self) -> WebSocketError:
+        """Return why nothing can be done any more."""
+        return self._open_link().ended_error()
+
     @property
     def peer_closed(self) -> bool:
         """Whether the peer's CLOSE came."""
-        return self._link is not None and self._link.peer_closed
+        return self._link is not None and self._link.state.received
 
     def _open_link(self) -> Link:
         if self._link is None:

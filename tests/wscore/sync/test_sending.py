@@ -57,12 +57,25 @@ def test_what_goes_on_the_wire(connect: Connect) -> None:
     ]
 
 
+def test_long_messages_are_fragmented_as_asked(connect: Connect) -> None:
+    frames: list[tuple[int, bytes, bool]] = []
+    with ThreadServer(collector(frames)) as server, connect(server.url, max_frame_size=2) as ws:
+        ws.send_str("abcde")
+        ws.send_str("fg")
+    assert frames == [
+        (TEXT, b"ab", False),
+        (CONT, b"cd", False),
+        (CONT, b"e", True),
+        (TEXT, b"fg", True),
+    ]
+
+
 @pytest.mark.parametrize(
     ("payload", "flags", "code"),
     [
         (bytes(126), CurlWsFlag.PING, CurlECode.TOO_LARGE),
         (b"", CurlWsFlag.PING | CurlWsFlag.CONT, CurlECode.TOO_LARGE),
-        (b"", CurlWsFlag.CLOSE, CurlECode.BAD_FUNCTION_ARGUMENT),
+        (b"", CurlWsFlag.CONT, CurlECode.BAD_FUNCTION_ARGUMENT),
     ],
 )
 def test_frames_that_cannot_be_sent(
