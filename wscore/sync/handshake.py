@@ -16,6 +16,7 @@ def open_connection(url: str, settings: ConnectOptions, options: WebSocketOption
     opening = Opening(url, settings)
     perform = _Perform(opening)
     try:
+        perform.start()
         in_time = perform.done.wait(settings.timeout)
     except BaseException:  # Ctrl-C
         perform.abandon()
@@ -41,6 +42,9 @@ class _Perform:
         # Who closes the handle of an abandoned attempt: whoever comes second.
         self._lock = threading.Lock()
         self._abandoned = False
+
+    def start(self) -> None:
+        """Begin. If interrupted meanwhile, it may have begun: `abandon` it."""
         # Daemon: a handshake that hangs must not hold up the interpreter's exit.
         threading.Thread(target=self._run, name="wscore-handshake", daemon=True).start()
 
