@@ -79,7 +79,16 @@ def test_several_receivers_share_the_messages(connect: Connect, background: Back
 
     with ThreadServer(script) as server:
         ws = connect(server.url, recv_queue_size=16)
-        threads = [background(lambda: list(ws)) for _ in range(readers)]
+
+        def receive() -> list[bytes]:
+            got = []
+            while True:
+                try:
+                    got.append(next(ws))
+                except StopIteration:
+                    return got
+
+        threads = [background(receive) for _ in range(readers)]
         parts = [thread.result() for thread in threads]
     assert sorted(int(m) for part in parts for m in part) == list(range(count))
     for part in parts:
