@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from wscore.closing import CloseState, still_stands
-from wscore.codes import CurlWsFlag, WsCloseCode
+from wscore.codes import WsCloseCode
 from wscore.connection import Batch, Connection, Counters, Opcode, PumpBuffer, PumpStatus
 from wscore.curl import Curl
 from wscore.easy import Easy
