@@ -35,6 +35,7 @@ class WebSocketOptions:
 
     `recv_queue_size`: when so many messages wait, reading stops (TCP makes the
     peer wait), or, with `block_on_recv_queue_full` off, the connection fails.
+    While closing with `drain_on_error`, twice as many may wait.
     `send_queue_size`: so many may be unsent before `send` waits.
     `coalesce_frames`: the payloads of neighbouring data messages of one kind, up to
     `max_send_batch_size`, are joined into one message. `max_frame_size`: longer

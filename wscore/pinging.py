@@ -11,9 +11,8 @@ from wscore.pings import Pings
 class Pinger:
     """Keeps the unanswered pings, the latency, and the keepalive's timer.
 
-    Three callbacks: *send* a PING's payload; *before_check* reads what has arrived and
-    says whether the connection still lives and whether more may have arrived than was
-    read; *on_dead*: nobody is there.
+    Three callbacks: *send* a PING's payload; *look* says whether the connection still lives
+    and whether more may have arrived than was read; *on_dead*: nobody is there.
     """
 
     def __init__(
@@ -21,12 +20,12 @@ class Pinger:
         loop: asyncio.AbstractEventLoop,
         *,
         send: Callable[[bytes], None],
-        before_check: Callable[[], tuple[bool, bool]],
+        look: Callable[[], tuple[bool, bool]],
         on_dead: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._send = send
-        self._before_check = before_check
+        self._look = look
         self._on_dead = on_dead
         self._pings = Pings()
         self._keepalive: Keepalive | None = None
@@ -67,8 +66,7 @@ class Pinger:
 
     def _on_timer(self) -> None:
         assert self._keepalive is not None
-        # A loop that was busy elsewhere may come here before it looks at the socket.
-        alive, unread = self._before_check()
+        alive, unread = self._look()
         if not alive:
             return
         verdict = self._keepalive.check(self._loop.time(), unread=unread)

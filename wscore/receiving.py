@@ -11,7 +11,6 @@ from wscore.connection import Batch
 from wscore.endings import json_of, text_of
 from wscore.errors import WebSocketClosed, WebSocketTimeout
 from wscore.inbox import Inbox
-from wscore.reading import Reader
 
 # Reaching an enum's member and comparing with it costs more than receiving a
 # message does; a plain number where it is done for each.
@@ -27,7 +26,6 @@ class Receiving:
 
     _loop: asyncio.AbstractEventLoop
     _inbox: Inbox
-    _reader: Reader
     _close_state: CloseState
 
     @property
@@ -121,7 +119,7 @@ class Receiving:
         future = self._inbox.wait(take)
         timer = None
         if timeout is not None:
-            timer = self._loop.call_later(timeout, self._expire, future, timeout)
+            timer = self._loop.call_later(timeout, _expire, future, timeout)
         try:
             return await future
         except BaseException:
@@ -131,8 +129,7 @@ class Receiving:
             if timer is not None:
                 timer.cancel()
 
-    def _expire(self, future: "asyncio.Future[Batch]", timeout: float) -> None:
-        # A loop that was busy elsewhere may come here before it looks at the socket.
-        self._reader.pump()
-        if not future.done():
-            future.set_exception(WebSocketTimeout(f"nothing received within {timeout:g} s"))
+
+def _expire(future: "asyncio.Future[Batch]", timeout: float) -> None:
+    if not future.done():
+        future.set_exception(WebSocketTimeout(f"nothing received within {timeout:g} s"))

@@ -108,7 +108,7 @@ class AsyncWebSocket(Receiving, Sending):
         self._pinger = Pinger(
             self._loop,
             send=lambda payload: self._writer.control(Opcode.PING, payload),
-            before_check=self._before_ping_check,
+            look=self._look,
             on_dead=self._on_dead,
         )
         self._reader.resume()
@@ -163,8 +163,7 @@ class AsyncWebSocket(Receiving, Sending):
         else:
             self._reader.pause()  # until the user calls close()
 
-    def _before_ping_check(self) -> tuple[bool, bool]:
-        self._reader.pump()
+    def _look(self) -> tuple[bool, bool]:
         alive = not (self._ended.is_set() or self._close_state.sent)
         return alive, self._reader.unread
 
@@ -201,10 +200,9 @@ class AsyncWebSocket(Receiving, Sending):
     def _after_write_error(self, error: WebSocketError) -> None:
         if self._ended.is_set():
             return
-        self._reader.pump()
         if self._reader.unread:
             self._loop.call_later(EOF_WAIT_S, self._after_write_error, error)
-        elif not self._ended.is_set():
+        else:
             self._fail(error, None)
 
     def _finish(self, error: BaseException, *, discard: bool) -> None:
