@@ -32,6 +32,7 @@ from wscore.response import Request, Response
 from wscore.retry import WebSocketRetryStrategy, WsRetryOnRecvError
 from wscore.session import AsyncSession
 from wscore.stats import Stats
+from wscore.sync import CurlWsFrame, Session, WebSocket, WebSocketApp, create_connection
 from wscore.websocket import AsyncWebSocket
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "CurlInfo",
     "CurlOpt",
     "CurlWsFlag",
+    "CurlWsFrame",
     "Deflate",
     "ExtraFingerprints",
     "HandshakeError",
@@ -57,9 +59,12 @@ __all__ = [
     "Request",
     "RequestException",
     "Response",
+    "Session",
     "SessionClosed",
     "Stats",
     "Timeout",
+    "WebSocket",
+    "WebSocketApp",
     "WebSocketClosed",
     "WebSocketError",
     "WebSocketOptions",
@@ -67,4 +72,5 @@ __all__ = [
     "WebSocketTimeout",
     "WsCloseCode",
     "WsRetryOnRecvError",
+    "create_connection",
 ]

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from wscore.closing import CloseState
-from wscore.codes import CurlWsFlag, WsCloseCode
+from wscore.codes import CurlWsFlag
 from wscore.connection import Batch
-from wscore.errors import WebSocketClosed, WebSocketError, WebSocketTimeout
+from wscore.endings import json_of, text_of
+from wscore.errors import WebSocketClosed, WebSocketTimeout
 from wscore.inbox import Inbox
 
 # Reaching an enum's member and comparing with it costs more than receiving a
-# message does; plain numbers where it is done for each.
-_TEXT, _CLOSE = int(CurlWsFlag.TEXT), int(CurlWsFlag.CLOSE)
+# message does; a plain number where it is done for each.
+_CLOSE = int(CurlWsFlag.CLOSE)
 
 
 class Receiving:
@@ -71,22 +72,13 @@ class Receiving:
         payload, kind = await self.recv(timeout=timeout)
         if kind & _CLOSE:
             raise self._close_state.error()
-        if not kind & _TEXT:
-            raise WebSocketError("Not a valid text frame", WsCloseCode.INVALID_DATA)
-        try:
-            return payload.decode()
-        except UnicodeDecodeError as exc:  # with skip_utf8_validation
-            raise WebSocketError(f"invalid UTF-8: {exc}", WsCloseCode.INVALID_DATA) from exc
+        return text_of(payload, kind)
 
     async def recv_json(
         self, *, loads: Callable[[str], Any] = json.loads, timeout: float | None = None
     ) -> Any:
         """Return the next message, which must be JSON text; raises as `recv_str`."""
-        text = await self.recv_str(timeout=timeout)
-        try:
-            return loads(text)
-        except ValueError as exc:
-            raise WebSocketError(f"invalid JSON: {exc}", WsCloseCode.INVALID_DATA) from exc
+        return json_of(await self.recv_str(timeout=timeout), loads)
 
     def recv_fragment(self) -> Any:
         """Not offered: messages come whole. Raises NotImplementedError."""

@@ -1,26 +1,17 @@
 """What a user of a connection calls to send."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from wscore.codes import CurlECode, CurlWsFlag
+from wscore.codes import CurlWsFlag
 from wscore.connection import Opcode
-from wscore.errors import WebSocketError, WebSocketTimeout
+from wscore.endings import frame_of, json_text
+from wscore.errors import WebSocketTimeout
 from wscore.payload import Payload, to_bytes
 from wscore.pinging import Pinger
 from wscore.writing import Writer
 
-_CONT = int(CurlWsFlag.CONT)
-_CONTROL_MAX = 125  # bytes of payload (RFC 6455, section 5.5)
-_OPCODES = {
-    int(CurlWsFlag.TEXT): int(Opcode.TEXT),
-    int(CurlWsFlag.BINARY): int(Opcode.BINARY),
-    int(CurlWsFlag.CLOSE): int(Opcode.CLOSE),
-    int(CurlWsFlag.PING): int(Opcode.PING),
-    int(CurlWsFlag.PONG): int(Opcode.PONG),
-}
 _CLOSE = int(Opcode.CLOSE)
 
 
@@ -51,13 +42,7 @@ class Sending:
             WebSocketError: the connection failed, or a control payload is too long.
         """
         data = to_bytes(payload)
-        kind = int(flags)
-        fin = not kind & _CONT
-        opcode = _OPCODES.get(kind & ~_CONT)
-        if opcode is None:
-            opcode = self._opcode_of_continuation(kind)
-        if opcode >= _CLOSE:
-            _check_control(data, fin)
+        opcode, fin = frame_of(flags, len(data), self._writer.message_kind)
         self._check_open()
         outbox = self._writer.outbox
         if outbox.full:
@@ -67,16 +52,6 @@ class Sending:
             self._send_close(bytes(data))
         else:
             self._writer.message(opcode, data, fin)
-
-    def _opcode_of_continuation(self, kind: int) -> int:
-        """CONT alone continues what came before it."""
-        opcode = self._writer.message_kind
-        if kind == _CONT and opcode is not None:
-            return opcode
-        raise WebSocketError(
-            f"flags must be TEXT, BINARY, CLOSE, PING or PONG, not {CurlWsFlag(kind)!r}",
-            CurlECode.BAD_FUNCTION_ARGUMENT,
-        )
 
     async def send_str(self, payload: str, timeout: float | None = None) -> None:
         """Send a text message; see `send`."""
@@ -96,8 +71,7 @@ class Sending:
         timeout: float | None = None,
     ) -> None:
         """Send *payload* as JSON text, without spaces by default; see `send`."""
-        text = dumps(payload) if dumps else json.dumps(payload, separators=(",", ":"))
-        await self.send(text, CurlWsFlag.TEXT, timeout)
+        await self.send(json_text(payload, dumps), CurlWsFlag.TEXT, timeout)
 
     async def ping(
         self, payload: Payload = b"", timeout: float | None = None
@@ -132,13 +106,3 @@ class Sending:
                 await wait
         except TimeoutError as exc:
             raise WebSocketTimeout(f"{why} after {timeout:g} s") from exc
-
-
-def _check_control(data: bytes | bytearray | memoryview, fin: bool) -> None:
-    if fin and len(data) <= _CONTROL_MAX:
-        return
-    raise WebSocketError(
-        f"a control payload holds at most {_CONTROL_MAX} bytes in one frame, not {len(data)}"
-        + ("" if fin else " in a fragment"),
-        CurlECode.TOO_LARGE,
-    )

@@ -15,11 +15,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from wscore.closing import CloseState, still_stands
-from wscore.codes import CurlECode, CurlWsFlag, WsCloseCode
+from wscore.codes import WsCloseCode
 from wscore.connection import Batch, Connection, Counters, Opcode, PumpBuffer, PumpStatus
 from wscore.curl import Curl
 from wscore.easy import Easy
-from wscore.errors import CurlError, WebSocketClosed, WebSocketError
+from wscore.endings import (
+    EOF_WAIT_S,
+    close_message,
+    ping_timeout_error,
+    pump_error,
+    sort_controls,
+    write_error,
+)
+from wscore.errors import CurlError, WebSocketError
 from wscore.payload import close_body
 from wscore.pinging import Pinger
 from wscore.reading import Reader
@@ -34,11 +42,6 @@ if TYPE_CHECKING:
     from wscore.handshake import Agreement
     from wscore.options import WebSocketOptions
     from wscore.session import AsyncSession
-
-# Once both sides are done, the server ends the TCP connection (RFC 6455, section
-# 7.1.1); one that does not is not waited for any longer than this.
-_EOF_WAIT_S = 1.0
-_BINARY, _CLOSE, _PONG = map(int, (CurlWsFlag.BINARY, CurlWsFlag.CLOSE, CurlWsFlag.PONG))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +122,13 @@ class AsyncWebSocket(Receiving, Sending):
 
     def _on_control(self, batch: Batch) -> Batch:
         """Act on PONG and CLOSE and return the data; PINGs were answered in C."""
-        controls = []
-        for index, payload in enumerate(batch.messages):
-            kind = batch.kind_of(index)
-            if kind > _BINARY:
-                controls.append(index)
-                if kind == _PONG:
-                    self._pinger.on_pong(payload)
-                elif kind == _CLOSE:
-                    self._close_state.on_received(payload)
+        data, pongs, close = sort_controls(batch)
+        for payload in pongs:
+            self._pinger.on_pong(payload)
+        if close is not None:
+            self._close_state.on_received(close)
         self._writer.flush()
-        return batch.without(controls)
+        return data
 
     def _on_end(self, status: int) -> None:
         """The stream of messages is over, one way or another."""
@@ -137,17 +136,8 @@ class AsyncWebSocket(Receiving, Sending):
             self._on_peer_close()
         elif self._ended.is_set():  # both sides are done
             self._teardown()
-        elif status == PumpStatus.FAILED:
-            code, text = self._connection.failure
-            error = CurlECode.TOO_LARGE if code == WsCloseCode.MESSAGE_TOO_BIG else code
-            self._fail(WebSocketError(text, error), code)
-        elif not self._receive_again():
-            code = self._connection.curl_code
-            if status == PumpStatus.EOF:
-                why = "the connection ended without a CLOSE frame"
-                self._fail(self._close_state.abnormal(why), None)
-            else:
-                self._fail(WebSocketError(f"receiving failed: libcurl error {code}", code), None)
+        elif status == PumpStatus.FAILED or not self._receive_again():
+            self._fail(*pump_error(status, self._connection))
 
     def _receive_again(self) -> bool:
         """Whether `ws_retry` has a receive tried again that failed on a living connection."""
@@ -165,7 +155,7 @@ class AsyncWebSocket(Receiving, Sending):
         state = self._close_state
         state.received = True
         if not self._reader.discarding:
-            self._inbox.put(Batch([state.body], CurlWsFlag.CLOSE, b"", [(1, 0)]))
+            self._inbox.put(close_message(state.body))
         self._finish(state.error(), discard=False)
         if self._options.autoclose or state.sent:
             self._send_close(close_body(state.echo_code, b""))
@@ -178,8 +168,7 @@ class AsyncWebSocket(Receiving, Sending):
         return alive, self._reader.unread
 
     def _on_dead(self) -> None:
-        error = WebSocketClosed("keepalive ping timeout", WsCloseCode.INTERNAL_ERROR)
-        self._fail(error, WsCloseCode.INTERNAL_ERROR)
+        self._fail(ping_timeout_error(), WsCloseCode.INTERNAL_ERROR)
         self._teardown()  # nobody is there to wait for
 
     # -- failing -------------------------------------------------------------
@@ -201,18 +190,18 @@ class AsyncWebSocket(Receiving, Sending):
             self._wait_for_eof()
 
     def _on_write_error(self, code: int) -> None:
-        error = WebSocketError(f"sending failed: libcurl error {code}", code)
+        error = write_error(code)
         self._failure = self._failure or error
         self._writer.outbox.fail(self._failure)
         # What the peer sent before it went away is still to be read, and its CLOSE
         # says more than a broken pipe: let the reader end this, but not for ever.
-        self._loop.call_later(_EOF_WAIT_S, self._after_write_error, error)
+        self._loop.call_later(EOF_WAIT_S, self._after_write_error, error)
 
     def _after_write_error(self, error: WebSocketError) -> None:
         if self._ended.is_set():
             return
         if self._reader.unread:
-            self._loop.call_later(_EOF_WAIT_S, self._after_write_error, error)
+            self._loop.call_later(EOF_WAIT_S, self._after_write_error, error)
         else:
             self._fail(error, None)
 
@@ -284,7 +273,7 @@ class AsyncWebSocket(Receiving, Sending):
 
     def _wait_for_eof(self) -> None:
         if self._teardown_timer is None and not self._torn_down:
-            self._teardown_timer = self._loop.call_later(_EOF_WAIT_S, self._teardown)
+            self._teardown_timer = self._loop.call_later(EOF_WAIT_S, self._teardown)
             self._reader.resume()
             self._reader.pump_soon()
 
