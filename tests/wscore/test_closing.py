@@ -124,7 +124,7 @@ async def test_a_server_that_does_not_answer_is_left_after_the_timeout(
 async def test_a_server_that_answers_but_stays_is_left_soon(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wscore.websocket._EOF_WAIT_S", 0.1)
+    monkeypatch.setattr("wscore.websocket.EOF_WAIT_S", 0.1)
 
     async def script(peer: Peer) -> None:
         await peer.accept()

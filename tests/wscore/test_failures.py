@@ -111,7 +111,7 @@ async def test_a_failed_connection_is_released_without_close(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also if the server goes on sending: after a while it is left."""
-    monkeypatch.setattr("wscore.websocket._EOF_WAIT_S", 0.1)
+    monkeypatch.setattr("wscore.websocket.EOF_WAIT_S", 0.1)
 
     async def script(peer: Peer) -> None:
         await peer.accept(glued=frame(3))
