@@ -19,7 +19,7 @@ const char *ws_easy_strerror(int code);
 const char *ws_easy_error_text(ws_easy *easy);
 long ws_easy_response_code(ws_easy *easy);
 int ws_easy_socket(ws_easy *easy);
-int ws_easy_header_at(ws_easy *easy, size_t index, const char **name, const char **value);
+int ws_easy_next_header(ws_easy *easy, int rewind, const char **name, const char **value);
 
 typedef struct {
     uintptr_t list;

@@ -10,6 +10,9 @@ from wscore.provider import ensure_loaded
 # The kind of an option's value is in its number (curl.h: CURLOPTTYPE_*).
 _OBJECT, _FUNCTION, _OFF_T, _BLOB = 10_000, 20_000, 30_000, 40_000
 
+# libcurl takes 5,000 from a server, and hands out each at the cost of a walk over all.
+HEADERS_MAX = 500
+
 
 class Easy:
     """Owns one `ws_easy`. Use from one thread at a time; `abort` from any.
@@ -95,10 +98,12 @@ class Easy:
         return int(lib.ws_easy_socket(self._handle))
 
     def headers(self) -> list[tuple[str, str]]:
-        """The last reply's headers in order; bytes outside ASCII as Latin-1."""
+        """The last reply's headers in order, the first `HEADERS_MAX`; non-ASCII as Latin-1."""
         found: list[tuple[str, str]] = []
         name, value = ffi.new("char const **"), ffi.new("char const **")
-        while lib.ws_easy_header_at(self._handle, len(found), name, value):
+        while len(found) < HEADERS_MAX and lib.ws_easy_next_header(
+            self._handle, not found, name, value
+        ):
             found.append(
                 (ffi.string(name[0]).decode("latin-1"), ffi.string(value[0]).decode("latin-1"))
             )
