@@ -25,7 +25,7 @@ int ws_easy_info_long(ws_easy *easy, int info, long *value);
 int ws_easy_info_off(ws_easy *easy, int info, int64_t *value);
 int ws_easy_info_double(ws_easy *easy, int info, double *value);
 int ws_easy_info_string(ws_easy *easy, int info, const char **value);
-int ws_easy_header_at(ws_easy *easy, size_t index, const char **name, const char **value);
+int ws_easy_next_header(ws_easy *easy, int rewind, const char **name, const char **value);
 
 typedef struct {
     uintptr_t list;

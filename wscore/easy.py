@@ -20,6 +20,9 @@ _INFO_GETTERS = {
 }
 _BAD_ARGUMENT = CurlECode.BAD_FUNCTION_ARGUMENT
 
+# libcurl takes 5,000 from a server, and hands out each at the cost of a walk over all.
+HEADERS_MAX = 500
+
 
 class Easy:
     """Owns one `ws_easy`. Use from one thread at a time; `abort` from any.
@@ -146,10 +149,12 @@ class Easy:
         return int(lib.ws_easy_socket(self._handle))
 
     def headers(self) -> list[tuple[str, str]]:
-        """The last reply's headers in order; bytes outside ASCII as Latin-1."""
+        """The last reply's headers in order, the first `HEADERS_MAX`; non-ASCII as Latin-1."""
         found: list[tuple[str, str]] = []
         name, value = ffi.new("char const **"), ffi.new("char const **")
-        while lib.ws_easy_header_at(self._handle, len(found), name, value):
+        while len(found) < HEADERS_MAX and lib.ws_easy_next_header(
+            self._handle, not found, name, value
+        ):
             found.append(
                 (ffi.string(name[0]).decode("latin-1"), ffi.string(value[0]).decode("latin-1"))
             )

@@ -19,6 +19,7 @@ struct ws_easy {
     atomic_int aborted;
     list_option lists[MAX_LISTS];
     size_t list_count;
+    void *header; /* libcurl's, the last one that was asked for */
     char error[ERROR_SIZE];
 };
 
@@ -134,6 +135,7 @@ int ws_easy_impersonate(ws_easy *easy, const char *target, int default_headers) 
 
 int ws_easy_perform(ws_easy *easy) {
     easy->error[0] = '\0';
+    easy->header = NULL;
     return ws_curl.easy_perform(easy->handle);
 }
 
@@ -174,15 +176,15 @@ int ws_easy_info_string(ws_easy *easy, int info, const char **value) {
     return ws_curl.easy_getinfo(easy->handle, info, value);
 }
 
-int ws_easy_header_at(ws_easy *easy, size_t index, const char **name, const char **value) {
-    curl_header *header = NULL;
+int ws_easy_next_header(ws_easy *easy, int rewind, const char **name, const char **value) {
     /* libcurl files the headers of a 101 reply under 1XX, those of a refusal
      * under HEADER. */
     const unsigned origins = WS_CURLH_HEADER | WS_CURLH_1XX;
-    for (size_t i = 0; i <= index; i++) {
-        header = ws_curl.easy_nextheader(easy->handle, origins, -1, header);
-        if (!header) return 0;
-    }
+    if (!rewind && !easy->header) return 0;
+    curl_header *header =
+        ws_curl.easy_nextheader(easy->handle, origins, -1, rewind ? NULL : easy->header);
+    easy->header = header;
+    if (!header) return 0;
     *name = header->name;
     *value = header->value;
     return 1;

@@ -47,9 +47,10 @@ int ws_easy_info_off(ws_easy *easy, int info, int64_t *value);
 int ws_easy_info_double(ws_easy *easy, int info, double *value);
 int ws_easy_info_string(ws_easy *easy, int info, const char **value);
 
-/* The index-th header of the last reply, in order of arrival: 1 and borrowed
- * name and value (valid until the next perform or header call), or 0. */
-int ws_easy_header_at(ws_easy *easy, size_t index, const char **name, const char **value);
+/* One header of the last reply after the other, in order of arrival: the first if
+ * `rewind`, else the one after the last call's. 1 and borrowed name and value (valid
+ * until the next perform or header call), or 0. libcurl walks all headers for each. */
+int ws_easy_next_header(ws_easy *easy, int rewind, const char **name, const char **value);
 
 /* The libcurl handle itself, for transport.c. */
 void *ws_easy_handle(ws_easy *easy);

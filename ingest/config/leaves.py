@@ -185,7 +185,7 @@ def parse_name(value: object) -> str:
     return value
 
 
-IMPERSONATE = "the name of a browser as libcurl-impersonate has it, such as chrome or firefox135"
+IMPERSONATE = "the name of a browser as libcurl-impersonate has it, such as chrome136 or firefox135"
 
 
 def parse_impersonate(value: object) -> str:

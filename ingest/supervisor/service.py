@@ -50,6 +50,18 @@ class StopSignals:
         else:
             self._task.cancel()
 
+    def ignore(self) -> None:
+        """All is done: a signal that comes now no longer changes the exit status."""
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        loop = asyncio.get_running_loop()
+        # Blocked meanwhile: the loop puts the default action back when it lets go of
+        # a signal, and would do so at its end.
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
 
 async def run_service(
     config: Config,
@@ -96,6 +108,7 @@ async def run_service(
         if not signals.received:
             raise
         status = 0 if signals.received == 1 else 1
+    signals.ignore()
     _log.info("service: stopped", status=status)
     return status
 

@@ -78,6 +78,19 @@ def test_in_full_flow(kit: Any, own_streams: Any, stop: Callable[[Any], None]) -
     assert totals["unpublished"] == 0
 
 
+@pytest.mark.parametrize("late", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_after_the_end_changes_nothing(kit: Any, own_streams: Any, late: int) -> None:
+    """All is done and only the interpreter is still going: neither a traceback nor -15."""
+    venue = kit.venue([["serve"]])
+    service = kit.service(own_streams.url, FEED, venues={"binance": {"ws_url": venue.url}})
+    service.wait("feed: subscribed")
+    service.signal(signal.SIGTERM)
+    service.wait("service: stopped", status=0)
+    service.signal(late)
+    assert service.exit_status() == 0
+    assert service.other == []
+
+
 def test_while_subscribing(kit: Any, own_streams: Any) -> None:
     """Requests that can no longer be sent do not cut off what is still under way."""
     venue = kit.venue([["serve"]])

@@ -408,3 +408,22 @@ async def test_curl_options_are_checked_before_they_can_do_harm(session: AsyncSe
     ):
         pass
     assert agents == ["me"]
+
+
+async def test_a_refusal_with_thousands_of_headers_does_not_stop_the_loop(
+    session: AsyncSession,
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        lines = "".join(f"X-Many: {n}\r\n" for n in range(4900))
+        await peer.send(f"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\n{lines}\r\n".encode())
+
+    async with RawServer(script) as server:
+        began_s = time.monotonic()
+        with pytest.raises(HandshakeError) as refused:
+            await session.ws_connect(server.url)
+    assert refused.value.status == 429
+    assert refused.value.header("retry-after") == "7"
+    assert len(refused.value.headers) <= 500
+    # Walking all headers for each of all headers took minutes.
+    assert time.monotonic() - began_s < 5
