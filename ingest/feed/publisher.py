@@ -4,8 +4,9 @@ What a reader of one stream sees:
 
     reset   a new process feeds the stream from here on; what the venue sent in between,
             and what a process that died had not yet published, is missing
-    gap     from here on data may be missing: the connection was lost; or, with the reason
-            "dropped", data is missing here: Redis could not take it, or would not
+    gap     from here on data may be missing: the connection was lost; or it is missing
+            here: "dropped", Redis could not take it, or would not; "bad_message", it
+            could not be decoded
     resume  the venue feeds this stream again; the gap ends here
 
 A new stream begins with its data: where nothing was, nothing is missing.
@@ -14,6 +15,7 @@ A new stream begins with its data: where nothing was, nothing is missing.
 from collections.abc import Sequence
 
 from ingest.codecs import Codec
+from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters
 from ingest.model import AnyEvent, FeedEvent, Marker, Stream
 from ingest.plan import ConnectionPlan
@@ -33,7 +35,7 @@ class Route:
         self.stream = stream
         self.writer = writer
         self.active = False  # in this session: acknowledged, or sending
-        self.gap = False  # marked, and not yet ended
+        self.gap = ""  # marked, and not yet ended: what ends it
         self.dropped = 0  # of the writer's dropped entries, those that are marked
 
 
@@ -78,7 +80,8 @@ class FeedPublisher:
         """Decode one data frame and hand over its events; False if nobody wants its topic.
 
         Raises:
-            DecodeError: the frame breaks the venue's protocol; none of it is published.
+            DecodeError: the frame breaks the venue's protocol; none of it is published,
+                and its streams have a gap.
         """
         routes = self._routes.get(data.topic)
         if routes is None:
@@ -87,8 +90,12 @@ class FeedPublisher:
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
-            events = route.decode(data, rx)
-            if not route.active:
+            try:
+                events = route.decode(data, rx)
+            except DecodeError:
+                self._open_gap(route, "bad_message", rx, ended_by="bad_message")
+                raise
+            if route.gap or not route.active:
                 self._revive(route, rx)
             writer = route.writer
             if writer.dropped != route.dropped:
@@ -126,14 +133,19 @@ class FeedPublisher:
             for route in routes:
                 if route.active:
                     route.active = False
-                    route.gap = True
-                    self._mark(route, Marker(type="gap", reason=reason, rx=rx))
+                    self._open_gap(route, reason, rx, ended_by="resubscribed")
+
+    def _open_gap(self, route: Route, reason: str, rx: int, *, ended_by: str) -> None:
+        """Mark a gap, unless one is open: however many messages it costs, it is one."""
+        if not route.gap:
+            self._mark(route, Marker(type="gap", reason=reason, rx=rx))
+        route.gap = ended_by
 
     def _revive(self, route: Route, rx: int) -> None:
         route.active = True
         if route.gap:
-            route.gap = False
-            self._mark(route, Marker(type="resume", reason="resubscribed", rx=rx))
+            reason, route.gap = route.gap, ""
+            self._mark(route, Marker(type="resume", reason=reason, rx=rx))
 
     def _mark_dropped(self, route: Route, rx: int) -> None:
         # Not before the gap is taken: what is dropped now is missing as well.

@@ -132,13 +132,13 @@ def test_it_reconnects(outcome: Outcome, fault: str) -> None:
 
 
 def test_data_flows_again(outcome: Outcome) -> None:
-    """The trades of every session are there, once each and in order, marked where one ended."""
+    """The trades of every session are there, once each and in order, marked where one ended or a message was bad."""
     ids = [int(e["id"]) for e in outcome.trades if "id" in e]
     assert ids == list(range(1, len(ids) + 1))
     assert len(ids) > 3 * FED + 6
 
     marks = [e["type"] for e in outcome.trades if "type" in e]
-    assert marks == ["gap", "resume"] * (FED + 1)
+    assert marks == ["gap", "resume"] * (FED + 2)
     between = [e.get("type") for e in outcome.trades[: 3 + 2 + 3]]
     assert between == [None, None, None, "gap", "resume", None, None, None]
 
@@ -148,7 +148,7 @@ def test_gaps_carry_the_reason(outcome: Outcome) -> None:
     reasons = [e["reason"] for e in outcome.trades if e.get("type") == "gap"]
 
     fed = [reason for steps, reason in FAULTS.values() if ["data", 3] in steps]
-    assert reasons == [*fed, "close_1006"]
+    assert reasons == [*fed, "bad_message", "close_1006"]
 
 
 def test_the_feeds_own_stream(outcome: Outcome) -> None:

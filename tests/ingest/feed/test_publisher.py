@@ -106,12 +106,27 @@ def test_acknowledgement_ends_the_gap_of_a_quiet_market(
     assert shape(sink.of(BTC))[-2:] == ["resume resubscribed", "2"]
 
 
-def test_a_broken_frame_leaves_no_trace(sink: Any, publisher: Any, trade: Any) -> None:
-    """Not even the marker that would have preceded its data."""
-    with pytest.raises(DecodeError):
-        trade("BTCUSDT", 1, p="NaN")
+def test_broken_frames_leave_a_gap(sink: Any, publisher: Any, trade: Any) -> None:
+    """Nothing of them is published; one gap for a run of them, ended by the next good one."""
+    trade("BTCUSDT", 1)
+    for number in (2, 3):
+        with pytest.raises(DecodeError):
+            trade("BTCUSDT", number, p="NaN")
+    trade("BTCUSDT", 4)
 
-    assert sink.entries == []
+    assert shape(sink.of(BTC)) == ["1", "gap bad_message", "resume bad_message", "4"]
+    assert sink.of(ETH) == []
+
+
+def test_a_connection_lost_behind_a_broken_frame(sink: Any, publisher: Any, trade: Any) -> None:
+    """It is the same gap, and lasts until the venue feeds the stream again."""
+    trade("BTCUSDT", 1)
+    with pytest.raises(DecodeError):
+        trade("BTCUSDT", 2, p="NaN")
+    publisher.gap("close_1006", 5)
+    trade("BTCUSDT", 3)
+
+    assert shape(sink.of(BTC)) == ["1", "gap bad_message", "resume resubscribed", "3"]
 
 
 def test_half_a_frame_is_not_published(kit: Any, sink: Any, counters: FeedCounters) -> None:
@@ -123,8 +138,9 @@ def test_half_a_frame_is_not_published(kit: Any, sink: Any, counters: FeedCounte
     with pytest.raises(DecodeError):
         publisher.publish(Data("trades:BTC-USDT", payload), 1)
 
-    assert sink.entries == []
-    assert counters.events == 0
+    (entry,) = sink.entries
+    assert entry[1]["reason"] == "bad_message"
+    assert counters.events == 1  # the marker
 
 
 def test_active_topics(kit: Any, publisher: Any, trade: Any) -> None:

@@ -95,7 +95,7 @@ async def test_subscribes_reads_and_counts(start: Any, kit: Any, ws: Any, sink: 
         with pytest.raises(WebSocketClosed):
             await run.ended()
 
-    assert [e.get("id") for e in sink.of(BTC)] == ["1", "3"]
+    assert [e.get("id", e.get("type")) for e in sink.of(BTC)] == ["1", "gap", "resume", "3"]
     counters = run.counters
     assert (counters.frames, counters.data, counters.control, counters.unknown_topic) == (
         6,
