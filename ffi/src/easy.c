@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "curl_constants.h"
 #include "provider.h"
@@ -143,6 +144,14 @@ int ws_easy_socket(ws_easy *easy) {
     if (ws_curl.easy_getinfo(easy->handle, WS_CURLINFO_ACTIVESOCKET, &fd) != WS_CURLE_OK)
         return -1;
     return fd;
+}
+
+int ws_easy_is_plain(ws_easy *easy) {
+    const char *scheme = NULL;
+    long used_proxy = 1;
+    ws_curl.easy_getinfo(easy->handle, WS_CURLINFO_SCHEME, &scheme);
+    ws_curl.easy_getinfo(easy->handle, WS_CURLINFO_USED_PROXY, &used_proxy);
+    return scheme && strcasecmp(scheme, "ws") == 0 && !used_proxy;
 }
 
 int ws_easy_header_at(ws_easy *easy, size_t index, const char **name, const char **value) {
