@@ -78,6 +78,7 @@ class AsyncWebSocket:
         self._inbox = Inbox(options.recv_queue_size, self._on_room)
         self._reading = False
         self._repump: asyncio.Handle | None = None
+        self._failing = False  # a violation was found; it takes effect in a moment
         self._writing = False
         self._write_failed = False
         self._outbox = Outbox(options.send_queue_size)
@@ -248,7 +249,7 @@ class AsyncWebSocket:
             self._pump_soon()
 
     def _on_readable(self) -> None:
-        if self._torn_down:
+        if self._torn_down or self._failing:
             return
         options = self._options
         limit = BATCH_MAX
@@ -273,8 +274,24 @@ class AsyncWebSocket:
                 return
         if status == PumpStatus.MORE:
             self._pump_soon()
+        elif status == PumpStatus.FAILED and batch is not None and batch.messages:
+            self._fail_after_delivery()
         elif status != PumpStatus.AGAIN:
             self._on_end(status)
+
+    def _fail_after_delivery(self) -> None:
+        """Let the receiver have, and answer, what came whole before the violation.
+
+        It came in the same read only by chance; without this it would be lost.
+        """
+        self._failing = True
+        self._pause_reading()
+        self._loop.call_soon(self._on_violation)  # behind the receivers just woken
+
+    def _on_violation(self) -> None:
+        self._failing = False
+        if not self._torn_down:
+            self._on_end(PumpStatus.FAILED)
 
     @property
     def _discarding(self) -> bool:
