@@ -10,6 +10,7 @@ machine does hits all of them alike. CPU time is the client's own (user and syst
 import argparse
 import json
 import os
+import select
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from tests.benchmarks import ws_memory, ws_report
 from tests.benchmarks.ws_clients import CLIENTS, OWN_WAYS
 
 COUNTS = {100: 200_000, 250: 200_000, 2048: 60_000, 65536: 4000}
+DEADLINE_S = 120  # for one job
 SLOW = 4  # the others get so many times fewer small messages
 ECHOES = {100: 3000, 250: 3000, 2048: 3000, 65536: 800}
 
@@ -60,6 +62,9 @@ class Worker:
 
     def _read(self) -> Any:
         assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], DEADLINE_S)[0]:
+            self._process.kill()
+            raise SystemExit(f"{self._process.args!r}: no result within {DEADLINE_S} s")
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"{self._process.args!r} ended with {self._process.wait()}")

@@ -99,5 +99,3 @@ async def _messages(session: AsyncSession, url: str, count: int) -> None:
         count -= len(await ws.recv_many())
     ws.terminate()
     await asyncio.sleep(0)
-
-

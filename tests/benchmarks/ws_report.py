@@ -46,16 +46,22 @@ def receive_rows(results: Results) -> Rows:
         own = base.get((job.scheme, job.size))
         ratio = f"{result['cpu_us'] / own:.2f}" if own else ""
         rows.append(
-            [job.scheme, size_name(job.size), client_name(job)]
-            + [f"{result['cpu_us']:.3f}", f"{result['rate']:,.0f}", ratio]
+            [
+                *(job.scheme, size_name(job.size), client_name(job)),
+                *(f"{result['cpu_us']:.3f}", f"{result['rate']:,.0f}", ratio),
+            ]
         )
     return rows
 
 
 def echo_rows(results: Results) -> Rows:
     return [
-        [job.scheme, size_name(job.size), job.client]
-        + [f"{result[name]:.1f}" for name in ("p50", "p99", "cpu_us")]
+        [
+            job.scheme,
+            size_name(job.size),
+            job.client,
+            *(f"{result[name]:.1f}" for name in ("p50", "p99", "cpu_us")),
+        ]
         for job, result in results.items()
         if job.what == "echo"
     ]

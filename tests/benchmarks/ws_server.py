@@ -89,8 +89,10 @@ def idle(sock: socket.socket, size: int) -> None:
 def certificate(folder: Path) -> ssl.SSLContext:
     key, pem = folder / "key.pem", folder / "cert.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        + ["-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", pem],
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", pem),
+        ],
         check=True,
         capture_output=True,
     )

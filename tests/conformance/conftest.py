@@ -1,6 +1,7 @@
 """A server that plays one case of the Autobahn suite to our echo client."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,7 @@ async def play() -> Play:
                 writer.write_eof()
                 answer.ended = await reader.read() == b""
                 result.set_result(answer)
-            except BaseException as exc:
+            except BaseException as exc:  # noqa: BLE001 - the test raises it
                 if not result.done():
                     result.set_exception(exc)
             finally:
@@ -91,10 +92,8 @@ async def play() -> Play:
             url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             options: dict[str, Any] = {"compression": "deflate"} if extension else {}
             async with session.ws_connect(url, max_message_size=1 << 24, **options) as ws:
-                try:
+                with contextlib.suppress(CurlError):  # what the server saw is what counts
                     await echo(ws)
-                except CurlError:
-                    pass  # what the server saw is what counts
             return await result
 
     return run

@@ -38,7 +38,9 @@ async def test_1_chopped(play: Play, opcode: int, chop: int) -> None:
     assert answer.messages == [(opcode, b"*" * 65536)]
 
 
-@pytest.mark.parametrize("payload", [b"", b"Hello", b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff", b"\xfe" * 125])
+@pytest.mark.parametrize(
+    "payload", [b"", b"Hello", b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff", b"\xfe" * 125]
+)
 async def test_2_pings_are_answered(play: Play, payload: bytes) -> None:
     """2.1 to 2.4."""
     answer = await play(frame(PING, payload))
