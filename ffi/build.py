@@ -1,5 +1,9 @@
-"""Builds `ffi._native`: cffi in API mode over the C files in `ffi/src`."""
+"""Builds `ffi._native`: cffi in API mode over the C files in `ffi/src`.
 
+With `FFI_SANITIZE` set, AddressSanitizer and UBSan are compiled in (see `scripts/test`).
+"""
+
+import os
 import re
 from pathlib import Path
 
@@ -14,6 +18,9 @@ def _cdef() -> str:
     return re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
 
 
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g"]
+sanitize = SANITIZE if os.environ.get("FFI_SANITIZE") else []
+
 builder = FFI()
 builder.cdef(_cdef())
 builder.set_source(
@@ -22,7 +29,8 @@ builder.set_source(
     sources=[str(path) for path in sorted(SOURCES.glob("*.c"))],
     depends=[str(path) for path in sorted(SOURCES.glob("*.h"))],
     include_dirs=[str(SOURCES)],
-    extra_compile_args=["-O2", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra"],
+    extra_compile_args=["-O2", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", *sanitize],
+    extra_link_args=sanitize,
     libraries=["dl"],
 )
 

@@ -59,6 +59,7 @@ class Reader:
         self._bytes_read = 0
         self._watching = False
         self._stopped = False
+        self._failing = False  # a violation was found; it takes effect in a moment
         self._again: asyncio.Handle | None = None
         self.inbox = Inbox(options.recv_queue_size, self._on_room)
         self.failed_receives = 0  # in a row; of `WebSocketRetryStrategy`
@@ -111,7 +112,7 @@ class Reader:
 
     def pump(self) -> None:
         """Read what there is, within the limits."""
-        if self._stopped:
+        if self._stopped or self._failing:
             return
         limit = BATCH_MAX
         if self._blocks and not self.discarding:
@@ -138,11 +139,28 @@ class Reader:
                 return
         if status == PumpStatus.MORE:
             self.pump_soon()
+        elif status == PumpStatus.FAILED and batch is not None and batch.messages:
+            self._fail_after_delivery()
+            return
         elif status != PumpStatus.AGAIN:
             self._on_end(status)
             return
         if self._max_speed:
             self._slow_down()
+
+    def _fail_after_delivery(self) -> None:
+        """Let the receiver have, and answer, what came whole before the violation.
+
+        It came in the same read only by chance; without this it would be lost.
+        """
+        self._failing = True
+        self.pause()
+        self._loop.call_soon(self._on_violation)  # behind the receivers just woken
+
+    def _on_violation(self) -> None:
+        self._failing = False
+        if not self._stopped:
+            self._on_end(PumpStatus.FAILED)
 
     @property
     def discarding(self) -> bool:

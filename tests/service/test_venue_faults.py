@@ -132,7 +132,7 @@ def test_it_reconnects(outcome: Outcome, fault: str) -> None:
 
 
 def test_data_flows_again(outcome: Outcome) -> None:
-    """The trades of every session are there, once each and in order, marked where one ended or a message was bad."""
+    """Every trade once and in order, marked where a session ended or a message was bad."""
     ids = [int(e["id"]) for e in outcome.trades if "id" in e]
     assert ids == list(range(1, len(ids) + 1))
     assert len(ids) > 3 * FED + 6

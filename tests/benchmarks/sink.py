@@ -1,6 +1,6 @@
 """What one entry costs on its way to the streams: our CPU, and entries per second.
 
-    python scripts/bench_sink.py [entries]
+    scripts/bench sink [entries]
 
 Needs the package and its dependencies; starts a server of its own on a unix socket,
 without persistence. redis-py's pipeline writes the same entries in the same run, and
