@@ -12,6 +12,7 @@ struct ws_conn {
     ws_receiver rx;
     ws_sender tx;
     ws_bytes unparsed; /* read, but its batch was full */
+    size_t unparsed_head; /* of these, bytes at the front that are parsed by now */
     int64_t unparsed_ns; /* when it was read */
     uint64_t wire_bytes_in;
 };
@@ -83,12 +84,20 @@ static ws_pump_status pump_status(ws_rx_status status) {
     }
 }
 
+static void free_unparsed(ws_conn *conn) {
+    ws_bytes_free(&conn->unparsed);
+    conn->unparsed_head = 0;
+}
+
 /* Parses what an earlier call had no room for. */
 static ws_rx_status parse_unparsed(ws_conn *conn, ws_batch *batch) {
     size_t used = 0;
-    ws_rx_status status = ws_receiver_feed(&conn->rx, conn->unparsed.data, conn->unparsed.size,
-                                           batch, &used);
-    ws_bytes_drop_front(&conn->unparsed, used);
+    ws_rx_status status = ws_receiver_feed(&conn->rx, conn->unparsed.data + conn->unparsed_head,
+                                           conn->unparsed.size - conn->unparsed_head, batch,
+                                           &used);
+    conn->unparsed_head += used;
+    /* Not moved forward: a small batch at a time, that would be done over and over. */
+    if (conn->unparsed_head == conn->unparsed.size) free_unparsed(conn);
     mark(batch, conn->unparsed_ns);
     return status;
 }
@@ -146,7 +155,7 @@ static ws_pump_status read_and_discard(ws_conn *conn, ws_batch *batch) {
     const int64_t deadline = clock_ns(CLOCK_MONOTONIC) + batch->max_ns;
     int64_t budget = batch->max_bytes;
     ws_io io;
-    ws_bytes_free(&conn->unparsed);
+    free_unparsed(conn);
     do {
         size_t got = 0;
         io = read_without_gil(conn, batch->scratch, WS_SCRATCH_SIZE, &got);

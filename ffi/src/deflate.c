@@ -10,7 +10,7 @@
  * (RFC 7692, section 7.2.1). */
 static const uint8_t tail[4] = {0x00, 0x00, 0xFF, 0xFF};
 
-enum { MEM_LEVEL = 8, FIRST_GUESS = 4, WINDOW_MAX = 32768 };
+enum { MEM_LEVEL = 8, FIRST_GUESS = 4 };
 
 struct ws_inflater {
     ws_z_stream z;
@@ -42,16 +42,11 @@ void ws_inflater_free(ws_inflater *inflater) {
     free(inflater);
 }
 
-/* A block marked as final ends zlib's stream, but not ours (7.2.3.4): begin
- * another one that still knows the window. */
+/* A block marked as final ends zlib's stream, but not ours (7.2.3.4): begin another
+ * one that still knows the window. Copying the window out and in again would let two
+ * bytes of input cost microseconds. */
 static int continue_stream(ws_z_stream *z) {
-    uint8_t *window = malloc(WINDOW_MAX);
-    unsigned size = WINDOW_MAX;
-    int ok = window && ws_zlib.inflate_get_dictionary(z, window, &size) == WS_Z_OK &&
-             ws_zlib.inflate_reset(z) == WS_Z_OK &&
-             (size == 0 || ws_zlib.inflate_set_dictionary(z, window, size) == WS_Z_OK);
-    free(window);
-    return ok ? 0 : -1;
+    return ws_zlib.inflate_reset_keep(z) == WS_Z_OK ? 0 : -1;
 }
 
 /* Makes room in out; one byte more than max_size, so that "too large" shows. */

@@ -33,9 +33,8 @@ typedef struct {
     int (*inflate_init2)(ws_z_stream *, int window_bits, const char *version, int size);
     int (*inflate)(ws_z_stream *, int flush);
     int (*inflate_reset)(ws_z_stream *);
+    int (*inflate_reset_keep)(ws_z_stream *); /* keeps the window; since 1.2.5.2 */
     int (*inflate_end)(ws_z_stream *);
-    int (*inflate_get_dictionary)(ws_z_stream *, unsigned char *, unsigned *);
-    int (*inflate_set_dictionary)(ws_z_stream *, const unsigned char *, unsigned);
     int (*deflate_init2)(ws_z_stream *, int level, int method, int window_bits, int mem_level,
                          int strategy, const char *version, int size);
     int (*deflate)(ws_z_stream *, int flush);
