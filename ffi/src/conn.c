@@ -131,9 +131,9 @@ static ws_pump_status read_and_parse(ws_conn *conn, ws_batch *batch) {
         uint64_t window = ws_receiver_window(&conn->rx, &target);
         const int in_place = window >= READ_IN_PLACE_FROM;
         size_t got = 0;
-        if (!in_place) target = batch->scratch;
-        const size_t room = in_place ? (size_t)window : WS_SCRATCH_SIZE;
-        ws_io io = read_without_gil(conn, target, room, &got);
+        ws_io io = in_place
+                       ? read_without_gil(conn, target, (size_t)window, &got)
+                       : read_without_gil(conn, batch->scratch, WS_SCRATCH_SIZE, &got);
         if (io != WS_IO_OK) return io_status(io);
 
         const int64_t now_ns = clock_ns(CLOCK_REALTIME);
@@ -141,9 +141,7 @@ static ws_pump_status read_and_parse(ws_conn *conn, ws_batch *batch) {
                           : parse_scratch(conn, batch, got, now_ns);
         mark(batch, now_ns);
         budget -= (int64_t)got;
-        if (status != WS_RX_OK) break;
-        if (ws_transport_drained(&conn->transport, room, got)) return WS_PUMP_AGAIN;
-        if (spent(batch, budget, deadline)) return WS_PUMP_MORE;
+        if (status == WS_RX_OK && spent(batch, budget, deadline)) return WS_PUMP_MORE;
     }
     return pump_status(status);
 }

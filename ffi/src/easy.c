@@ -2,7 +2,6 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "curl_constants.h"
 #include "provider.h"
@@ -175,14 +174,6 @@ int ws_easy_info_double(ws_easy *easy, int info, double *value) {
 
 int ws_easy_info_string(ws_easy *easy, int info, const char **value) {
     return ws_curl.easy_getinfo(easy->handle, info, value);
-}
-
-int ws_easy_is_plain(ws_easy *easy) {
-    const char *scheme = NULL;
-    long used_proxy = 1;
-    ws_curl.easy_getinfo(easy->handle, WS_CURLINFO_SCHEME, &scheme);
-    ws_curl.easy_getinfo(easy->handle, WS_CURLINFO_USED_PROXY, &used_proxy);
-    return scheme && strcasecmp(scheme, "ws") == 0 && !used_proxy;
 }
 
 int ws_easy_next_header(ws_easy *easy, int rewind, const char **name, const char **value) {

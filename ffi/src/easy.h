@@ -55,8 +55,4 @@ int ws_easy_next_header(ws_easy *easy, int rewind, const char **name, const char
 /* The libcurl handle itself, for transport.c. */
 void *ws_easy_handle(ws_easy *easy);
 
-/* 1 if the connection's bytes are the socket's own: no TLS on it, and no proxy, which
- * may have brought TLS along. Call after the handshake. */
-int ws_easy_is_plain(ws_easy *easy);
-
 #endif

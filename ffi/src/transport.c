@@ -1,8 +1,6 @@
 #include "transport.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "curl_constants.h"
 #include "provider.h"
@@ -10,7 +8,6 @@
 void ws_transport_init_curl(ws_transport *transport, ws_easy *easy) {
     memset(transport, 0, sizeof *transport);
     transport->handle = ws_easy_handle(easy);
-    transport->fd = ws_easy_is_plain(easy) ? ws_easy_socket(easy) : -1;
 }
 
 void ws_transport_init_memory(ws_transport *transport) {
@@ -23,28 +20,10 @@ void ws_transport_free(ws_transport *transport) {
     ws_bytes_free(&transport->outgoing);
 }
 
-/* libcurl reads nothing ahead unless it is asked to read. What the handshake read
- * too much is what it holds; after its first AGAIN that is gone for good. */
-static ws_io read_socket(ws_transport *transport, uint8_t *buffer, size_t size, size_t *got) {
-    ssize_t count;
-    do count = recv(transport->fd, buffer, size, MSG_DONTWAIT);
-    while (count < 0 && errno == EINTR);
-    if (count > 0) {
-        *got = (size_t)count;
-        return WS_IO_OK;
-    }
-    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return WS_IO_AGAIN;
-    if (count < 0) transport->curl_code = WS_CURLE_RECV_ERROR;
-    return WS_IO_EOF; /* also a reset: see read_curl */
-}
-
 static ws_io read_curl(ws_transport *transport, uint8_t *buffer, size_t size, size_t *got) {
     int code = ws_curl.easy_recv(transport->handle, buffer, size, got);
     if (code == WS_CURLE_OK) return *got ? WS_IO_OK : WS_IO_EOF;
-    if (code == WS_CURLE_AGAIN) {
-        transport->direct = transport->fd >= 0;
-        return WS_IO_AGAIN;
-    }
+    if (code == WS_CURLE_AGAIN) return WS_IO_AGAIN;
     transport->curl_code = code;
     /* libcurl calls every end other than a clean FIN a receive error: a reset, a
      * TLS stream without close_notify. To a WebSocket all of them are "the peer
@@ -66,28 +45,8 @@ static ws_io read_memory(ws_transport *transport, uint8_t *buffer, size_t size, 
 }
 
 ws_io ws_transport_read(ws_transport *transport, uint8_t *buffer, size_t size, size_t *got) {
-    if (transport->direct) return read_socket(transport, buffer, size, got);
     return transport->handle ? read_curl(transport, buffer, size, got)
                              : read_memory(transport, buffer, size, got);
-}
-
-int ws_transport_drained(const ws_transport *transport, size_t size, size_t got) {
-    /* A socket gives all it has, up to size. */
-    return transport->direct && got < size;
-}
-
-static ws_io write_socket(ws_transport *transport, const uint8_t *data, size_t size,
-                          size_t *sent) {
-    ssize_t count;
-    do count = send(transport->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (count < 0 && errno == EINTR);
-    if (count > 0) {
-        *sent = (size_t)count;
-        return WS_IO_OK;
-    }
-    if (count == 0 || errno == EAGAIN || errno == EWOULDBLOCK) return WS_IO_AGAIN;
-    transport->curl_code = WS_CURLE_SEND_ERROR;
-    return WS_IO_ERROR;
 }
 
 static ws_io write_curl(ws_transport *transport, const uint8_t *data, size_t size, size_t *sent) {
@@ -112,7 +71,6 @@ static ws_io write_memory(ws_transport *transport, const uint8_t *data, size_t s
 }
 
 ws_io ws_transport_write(ws_transport *transport, const uint8_t *data, size_t size, size_t *sent) {
-    if (transport->direct) return write_socket(transport, data, size, sent);
     return transport->handle ? write_curl(transport, data, size, sent)
                              : write_memory(transport, data, size, sent);
 }

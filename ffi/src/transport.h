@@ -23,8 +23,6 @@ typedef enum {
 typedef struct {
     void *handle;   /* libcurl's; borrowed. NULL: memory */
     int curl_code;  /* of the last error */
-    int fd;         /* of a stream without TLS, -1 otherwise; libcurl's */
-    int direct;     /* libcurl holds no byte of it any more: fd is read as it is */
     /* Memory kind only; owned by the transport. */
     ws_bytes incoming, outgoing;
     size_t read_chunk;     /* at most so many bytes a read, 0: no limit */
@@ -36,9 +34,6 @@ void ws_transport_init_curl(ws_transport *transport, ws_easy *easy);
 void ws_transport_init_memory(ws_transport *transport);
 void ws_transport_free(ws_transport *transport); /* not the libcurl handle */
 
-/* After a read of got out of size bytes: 1 if there is nothing more to read for now,
- * 0 if only another read can tell. */
-int ws_transport_drained(const ws_transport *transport, size_t size, size_t got);
 /* Reads up to size bytes; *got is set on WS_IO_OK only, and then > 0. */
 ws_io ws_transport_read(ws_transport *transport, uint8_t *buffer, size_t size, size_t *got);
 /* Writes a prefix of the data; *sent is set on WS_IO_OK only, and then > 0. */
