@@ -98,7 +98,12 @@ def test_a_killed_supervisor(kit: Any) -> None:
 
 
 def test_a_killed_embedded_server(kit: Any, streams_at: Any) -> None:
-    """It is started again on its data; what came meanwhile was kept: not one trade is missing."""
+    """It is started again on its data; what came meanwhile was kept.
+
+    Nothing is doubled or out of order. What it had acknowledged and not yet written
+    (`appendfsync everysec` lets it wait while a sync is under way) may be missing: in
+    one piece, and rarely anything at all.
+    """
     venue = kit.venue([["serve"]])
     service = kit.service(
         None, feed("BTC-USDT"), venues={"binance": {"ws_url": venue.url}}, shutdown={"grace_s": 8}
@@ -118,6 +123,9 @@ def test_a_killed_embedded_server(kit: Any, streams_at: Any) -> None:
     reader = kit.service(None, feed("XRP-USDT"), venues={"binance": {"ws_url": venue.url}})
     reader.wait("sink: connected")
     entries = streams_at(socket).entries(BTC)
-    assert ids(entries) == list(range(1, len(entries) + 1))
+    found = ids(entries)
+    assert found == sorted(set(found))
+    missing = sorted(set(range(1, found[-1] + 1)) - set(found))
+    assert not missing or missing[-1] - missing[0] == len(missing) - 1, missing
     assert not [e for e in entries if "type" in e]
     reader.stop()
