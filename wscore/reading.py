@@ -139,7 +139,7 @@ class Reader:
                 return
         if status == PumpStatus.MORE:
             self.pump_soon()
-        elif status == PumpStatus.FAILED and batch is not None and batch.messages:
+        elif status == PumpStatus.FAILED:
             self._fail_after_delivery()
             return
         elif status != PumpStatus.AGAIN:
@@ -151,7 +151,8 @@ class Reader:
     def _fail_after_delivery(self) -> None:
         """Let the receiver have, and answer, what came whole before the violation.
 
-        It came in the same read only by chance; without this it would be lost.
+        It came in the same round of the loop, or the same read, only by chance; without
+        this it would be lost.
         """
         self._failing = True
         self.pause()
