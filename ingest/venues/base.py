@@ -114,7 +114,6 @@ class Venue(Struct, frozen=True, kw_only=True):
     parse: Callable[[bytes], Inbound]  # raises DecodeError
     subscribe: Callable[[Sequence[Topic], int], bytes]  # topics, request id
     heartbeat: Heartbeat | None = None
-    acks_per_topic: bool = False  # False: one ack per request, by its id
 
     def topic(self, channel: str, instrument: str) -> Topic:
         """Build the topic for one channel of one instrument, both in our names.

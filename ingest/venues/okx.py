@@ -284,5 +284,4 @@ VENUE = Venue(
     subscribe=_subscribe,
     # Cut after 30 s without a push; a text "ping" within that keeps it.
     heartbeat=Heartbeat(payload=b"ping", after_idle_s=20.0, timeout_s=10.0),
-    acks_per_topic=True,
 )
