@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from wscore.codes import CurlECode, WsCloseCode
@@ -50,6 +51,7 @@ class Reader:
         self._on_control = on_control
         self._on_end = on_end
         self._on_overflow = on_overflow
+        self._busy_poll_s = options.busy_poll
         self._max_speed = max_speed
         self._pump_bytes = _PUMP_BYTES
         if max_speed:
@@ -143,6 +145,12 @@ class Reader:
             return
         if self._max_speed:
             self._slow_down()
+
+    def busy_poll(self) -> None:
+        """Read until there is a message or an end, for no longer than `busy_poll` says."""
+        deadline = perf_counter() + self._busy_poll_s
+        while self._watching and not self.inbox.ready() and perf_counter() < deadline:
+            self.pump()
 
     def _fail_after_delivery(self) -> None:
         """Let the receiver have, and answer, what came whole before the violation.

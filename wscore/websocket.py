@@ -103,6 +103,7 @@ class AsyncWebSocket(Receiving, Sending):
             on_overflow=self._fail,
         )
         self._inbox = self._reader.inbox
+        self._busy_polls = options.busy_poll > 0
         self._writer = Writer(self._loop, self._connection, self._fd, options, self._on_write_error)
         self._pinger = Pinger(
             self._loop,
