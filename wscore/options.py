@@ -125,7 +125,7 @@ class ConnectOptions:
 
     def __post_init__(self) -> None:
         if self.proxy and self.proxies:
-            raise TypeError("proxy and proxies exclude each other")
+            raise TypeError("Cannot specify both proxy and proxies")
         if not isinstance(self.allow_redirects, bool):
             raise TypeError(f"allow_redirects must be a bool, not {self.allow_redirects!r}")
         for name, _ in self.header_pairs():

@@ -124,6 +124,7 @@ async def test_a_violation_is_answered_with_its_code(
         assert received == [b"good"]
         assert type(error) is WebSocketError
         assert error.code == (100 if code == 1009 else code)
+        assert (code == 1009) == ("Message too large" in str(error))
         assert ws.close_code == code
     assert codes == [code]
 
