@@ -327,8 +327,12 @@ class AsyncWebSocket(Receiving, Sending):
 
     @property
     def closed(self) -> bool:
-        """No more messages will arrive and none can be sent."""
-        return self._ended.is_set() or self._close_state.sent
+        """No more messages will arrive and none can be sent.
+
+        With `autoclose` off the peer's CLOSE does not make it so, but our answer to it.
+        """
+        state = self._close_state
+        return state.sent or self._torn_down or (self._ended.is_set() and not state.received)
 
     @property
     def close_code(self) -> int | None:
@@ -412,4 +416,4 @@ class AsyncWebSocket(Receiving, Sending):
 
     def is_alive(self) -> bool:
         """Tell whether messages can be sent and received."""
-        return not self.closed and self._failure is None
+        return not (self._ended.is_set() or self.closed) and self._failure is None
