@@ -45,6 +45,9 @@ class WebSocketOptions:
     the event loop has its turn.
     `drain_on_error`: what was received before an error or a close can still be
     taken. `ping_interval`/`ping_timeout`: see `wscore.keepalive`; None: off.
+    `busy_poll`: for so long a receiver of an `AsyncWebSocket` that finds nothing polls
+    the socket before it waits. It saves the way through the kernel's scheduler and
+    the event loop, and costs that much CPU time, in which the loop does nothing else.
     """
 
     recv_queue_size: int = 128
@@ -62,6 +65,7 @@ class WebSocketOptions:
     skip_utf8_validation: bool = False
     ping_interval: float | None = None
     ping_timeout: float | None = None
+    busy_poll: float = 0.0
 
     def __post_init__(self) -> None:
         sizes = ["recv_queue_size", "send_queue_size", "max_send_batch_size", "max_message_size"]
@@ -70,6 +74,8 @@ class WebSocketOptions:
         for name in sizes:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.busy_poll < 0:
+            raise ValueError(f"busy_poll must not be negative, but is {self.busy_poll}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,9 +102,9 @@ class AsyncWebSocket(Receiving, Sending, AsyncNames):
             on_control=self._on_control,
             on_end=self._on_end,
             on_overflow=self._fail,
-            is_closing=lambda: self._close_state.called,
         )
         self._inbox = self._reader.inbox
+        self._busy_polls = options.busy_poll > 0
         self._writer = Writer(self._loop, self._connection, self._fd, options, self._on_write_error)
         self._pinger = Pinger(
             self._loop,
@@ -236,7 +236,7 @@ class AsyncWebSocket(Receiving, Sending, AsyncNames):
         state = self._close_state
         if not self._torn_down and not state.sent:
             if not state.received:
-                state.called = True
+                state.called = self._reader.closing = True
             self._send_close(body)
             if state.received:
                 self._wait_for_eof()

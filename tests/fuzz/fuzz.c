@@ -15,6 +15,10 @@ typedef struct {
     int fail_code;
 } outcome;
 
+static ws_pump_status pump(ws_conn *conn, ws_batch *batch, void *log, int most) {
+    return ws_conn_pump(conn, batch, (uintptr_t)log, most, 1 << 20, 1000000000);
+}
+
 static outcome run(const uint8_t *data, size_t size, unsigned options, size_t chunk) {
     static ws_batch batch;
     outcome result = {0};
@@ -25,19 +29,16 @@ static outcome run(const uint8_t *data, size_t size, unsigned options, size_t ch
     if (ws_memory_feed(conn, data, size, 1) != 0) abort();
     ws_memory_limits(conn, chunk, 1 << 20);
     do {
-        batch.list = (uintptr_t)&result.log;
-        batch.max_messages = chunk ? (int)chunk : WS_BATCH_MAX;
-        batch.max_bytes = 1 << 20;
-        batch.max_ns = 1000000000;
-        result.status = ws_conn_pump(conn, &batch);
-        if (batch.count > batch.max_messages || batch.control_count > batch.count) abort();
+        const int most = chunk ? (int)chunk : WS_BATCH_MAX;
+        result.status = pump(conn, &batch, &result.log, most);
+        if (batch.count > most || batch.control_count > batch.count) abort();
     } while (result.status == WS_PUMP_MORE);
     result.fail_code = ws_conn_fail_code(conn);
     /* After an end everything is discarded, without a message more. */
     if (result.status == WS_PUMP_CLOSED || result.status == WS_PUMP_FAILED) {
         ws_pump_status more;
         do {
-            more = ws_conn_pump(conn, &batch);
+            more = pump(conn, &batch, &result.log, WS_BATCH_MAX);
             if (batch.count) abort();
         } while (more == WS_PUMP_MORE);
         if (more != WS_PUMP_EOF) abort();

@@ -364,9 +364,9 @@ class Link:
         room = 0 if self._discarding else self.inbox.room
         status, batch, has_control = self._connection.pump(
             _scratch.buffer,
-            max_messages=room if room > 0 else BATCH_MAX,
-            max_bytes=_PUMP_BYTES,
-            max_ns=int(self._options.recv_time_slice * 1e9),
+            room if room > 0 else BATCH_MAX,
+            _PUMP_BYTES,
+            int(self._options.recv_time_slice * 1e9),
         )
         self._more = status == PumpStatus.MORE
         if batch is not None:
