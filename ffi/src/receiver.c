@@ -62,7 +62,7 @@ static ws_rx_status check_header(ws_receiver *rx) {
     if (frame->size >> 63) return fail(rx, 1002, "the top bit of a 64-bit length is set");
     if (frame->size > rx->max_message_size ||
         rx->message.size > rx->max_message_size - frame->size)
-        return fail(rx, 1009, "message larger than max_message_size");
+        return fail(rx, 1009, "Message too large for max_message_size");
     return WS_RX_OK;
 }
 
@@ -97,7 +97,7 @@ static ws_rx_status finish_control(ws_receiver *rx, ws_batch *batch) {
 static ws_rx_status inflate_failed(ws_receiver *rx, ws_inflate_status status) {
     switch (status) {
         case WS_INFLATE_TOO_LARGE:
-            return fail(rx, 1009, "message larger than max_message_size once inflated");
+            return fail(rx, 1009, "Message too large for max_message_size once inflated");
         case WS_INFLATE_NO_MEMORY: return out_of_memory(rx);
         default: return fail(rx, 1007, "a compressed message is not valid DEFLATE");
     }

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from wscore.codes import CurlECode, CurlWsFlag, WsCloseCode
+from wscore.compat import FrameSizeName
 from wscore.connection import Batch, Counters
 from wscore.cookies import Cookies
 from wscore.endings import frame_of, json_of, json_text, text_of
@@ -26,7 +27,7 @@ T = TypeVar("T")
 _TEXT, _CLOSE = int(CurlWsFlag.TEXT), int(CurlWsFlag.CLOSE)
 
 
-class WebSocket:
+class WebSocket(FrameSizeName):
     """A WebSocket that is opened by `connect`, or by `run_forever` with a URL.
 
     One thread may send while another receives and a third closes. PINGs are

@@ -199,7 +199,7 @@ def test_iteration_ends_with_the_stream(connect: Connect) -> None:
     [
         (frame(BINARY, b"x"), "Not a valid text frame"),
         (frame(TEXT, b"{"), "invalid JSON"),
-        (frame(TEXT, b""), "invalid JSON"),
+        (frame(TEXT, b""), "invalid JSON: the message is empty"),
     ],
 )
 def test_what_is_not_json(connect: Connect, sent: bytes, match: str) -> None:
