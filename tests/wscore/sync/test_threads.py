@@ -22,10 +22,21 @@ def silent(peer: Peer) -> None:
 
 
 def wait_until_polling(ws: WebSocket) -> None:
-    """Until some thread blocks in a call of *ws*; no event tells of that."""
-    deadline = time.monotonic() + 10
+    """Until some thread blocks in a call of *ws*."""
     link: Any = ws._link
-    while not link._polling:
+    wait_until(lambda: link._polling)
+
+
+def wait_until_stuck(ws: WebSocket) -> None:
+    """Until the socket takes no more of what a thread sends."""
+    link: Any = ws._link
+    wait_until(lambda: link._unsent)
+
+
+def wait_until(condition: Callable[[], Any]) -> None:
+    """For what no event tells of."""
+    deadline = time.monotonic() + 10
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
@@ -148,29 +159,37 @@ def test_senders_do_not_mix_their_frames(connect: Connect, background: Backgroun
     assert sorted(got) == sorted([b"a", b"b", b"c", b"d"] * 5)
 
 
+@pytest.mark.parametrize("first", ["sender", "receiver"])
 def test_a_sender_whose_peer_does_not_read_does_not_hold_up_a_receiver(
-    connect: Connect, background: Background
+    connect: Connect, background: Background, first: str
 ) -> None:
+    """Whichever of them polls for both."""
+    stuck, through = threading.Event(), threading.Event()
+
     def script(peer: Peer) -> None:
         peer.accept()
-        peer.frame()
-        time.sleep(0.1)  # the sender is stuck by now
+        assert stuck.wait(10)
         peer.send_frame(TEXT, b"through")
+        assert through.wait(10)  # not reading
         peer.end_of_stream()
 
     with ThreadServer(script) as server:
         ws = connect(server.url)
-        receiver = background(ws.recv_str)
-        ws.send(b"go")
-
-        def send() -> None:
-            with pytest.raises(WebSocketTimeout):
-                ws.send(bytes(1 << 26), timeout=0.01)
-
-        sender = background(send)
+        if first == "receiver":
+            receiver = background(ws.recv_str)
+            wait_until_polling(ws)
+        sender = background(lambda: ws.send(bytes(1 << 25)))
+        wait_until_stuck(ws)
+        if first == "sender":
+            receiver = background(ws.recv_str)
+        stuck.set()
         assert receiver.result() == "through"
-        sender.result()
+        with pytest.raises(WebSocketTimeout, match="this message was not sent"):
+            ws.send(b"more", timeout=0.01)
         ws.terminate()
+        with pytest.raises(WebSocketClosed):
+            sender.result()
+        through.set()
 
 
 def test_a_follower_takes_over(connect: Connect, background: Background) -> None:
