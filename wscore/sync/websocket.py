@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from wscore.codes import CurlECode, CurlWsFlag, WsCloseCode
 from wscore.connection import Batch, Counters
@@ -20,8 +20,6 @@ from wscore.sync.handshake import open_connection
 from wscore.sync.link import Link
 from wscore.sync.settings import part
 from wscore.websocket import Opened
-
-T = TypeVar("T")
 
 _TEXT, _CLOSE = int(CurlWsFlag.TEXT), int(CurlWsFlag.CLOSE)
 
@@ -119,7 +117,7 @@ class WebSocket:
             WebSocketError: the connection failed.
         """
         link = self._open_link()
-        message = self._take(link, link.inbox.take_one, self._within(timeout))
+        message = link.take(link.inbox.take_one, self._within(timeout))
         if message[1] == _CLOSE:
             link.settle(timeout)
         return message
@@ -143,13 +141,13 @@ class WebSocket:
                     continue  # behind a CLOSE is the end: taking it raises
                 return messages
 
-        return self._take(link, take_data, self._within(timeout))
+        return link.take(take_data, self._within(timeout))
 
     def recv_batch(self, *, timeout: float | None = None) -> Batch:
         """Return data messages with the times at which they were read; raises as `recv`."""
         link = self._open_link()
         while True:
-            batch = self._take(link, link.inbox.take_batch, self._within(timeout))
+            batch = link.take(link.inbox.take_batch, self._within(timeout))
             if batch.kind != _CLOSE:
                 return batch
 
@@ -189,14 +187,6 @@ class WebSocket:
         if flags == _CLOSE:
             raise StopIteration
         return payload
-
-    def _take(self, link: Link, take: Callable[[], T], timeout: float | None) -> T:
-        try:
-            return link.take(take, timeout)
-        except WebSocketError:
-            if link.inbox.end is not None and not link.inbox.count:
-                link.settle(timeout)
-            raise
 
     # -- sending ---------------------------------------------------------------
 
@@ -339,13 +329,13 @@ class WebSocket:
             if not link.closed:  # Ctrl-C, or the like
                 self.close(WsCloseCode.GOING_AWAY)
             link.join()
-            code = link.state.code or WsCloseCode.NO_STATUS_RECEIVED
-            self._callbacks.call("on_close", int(code), link.state.reason or "")
+            code = link.closing.code or WsCloseCode.NO_STATUS_RECEIVED
+            self._callbacks.call("on_close", int(code), link.closing.reason or "")
 
     def _receive_all(self, link: Link) -> None:
         while self.keep_running:
             try:
-                payload, flags = self._take(link, link.inbox.take_one, None)
+                payload, flags = link.take(link.inbox.take_one, None)
             except WebSocketClosed:
                 if link.failure is not None and self.keep_running:
                     raise
@@ -380,12 +370,12 @@ class WebSocket:
     @property
     def close_code(self) -> int | None:
         """The peer's close code, ours if we failed the connection, else 1006; None while open."""
-        return None if self._link is None else self._link.state.code
+        return None if self._link is None else self._link.closing.code
 
     @property
     def close_reason(self) -> str | None:
         """The peer's reason, as it sent it; None if there was no CLOSE (yet)."""
-        return None if self._link is None else self._link.state.reason
+        return None if self._link is None else self._link.closing.reason
 
     @property
     def latency(self) -> float | None:
@@ -434,7 +424,7 @@ class WebSocket:
     def next_message(self, timeout: float | None) -> tuple[bytes, int]:
         """Return the next message, control frames that are delivered included."""
         link = self._open_link()
-        return self._take(link, link.inbox.take_one, timeout)
+        return link.take(link.inbox.take_one, timeout)
 
     def read_available(self) -> None:
         """Read and write what is possible without waiting."""
@@ -451,7 +441,7 @@ class WebSocket:
     @property
     def peer_closed(self) -> bool:
         """Whether the peer's CLOSE came."""
-        return self._link is not None and self._link.state.received
+        return self._link is not None and self._link.closing.received
 
     def _open_link(self) -> Link:
         if self._link is None:

@@ -24,13 +24,13 @@ def silent(peer: Peer) -> None:
 def wait_until_polling(ws: WebSocket) -> None:
     """Until some thread blocks in a call of *ws*."""
     link: Any = ws._link
-    wait_until(lambda: link._polling)
+    wait_until(lambda: link._turns.polling)
 
 
 def wait_until_stuck(ws: WebSocket) -> None:
     """Until the socket takes no more of what a thread sends."""
     link: Any = ws._link
-    wait_until(lambda: link._unsent)
+    wait_until(lambda: link._writer.unsent)
 
 
 def wait_until(condition: Callable[[], Any]) -> None:
