@@ -188,8 +188,8 @@ class Link:
 
     def join(self) -> None:
         """The same, and wait for a `close` in another thread; it takes as long as it may."""
+        self.settle()  # not under the lock: while it waits, others may end it
         with self._lock:
-            self.settle()
             if self.closing.called:
                 self._wait_for_release(None)
 

@@ -9,7 +9,13 @@ import pytest
 
 from tests.servers.frames import CLOSE, TEXT, close_frame
 from tests.servers.threaded import Peer, ThreadServer, echo
-from wscore import WebSocket, WebSocketClosed, WebSocketError, WebSocketTimeout
+from wscore import (
+    CurlWsFrame,
+    WebSocket,
+    WebSocketClosed,
+    WebSocketError,
+    WebSocketTimeout,
+)
 
 Connect = Callable[..., WebSocket]
 Background = Callable[[Callable[[], Any]], Any]
@@ -76,6 +82,29 @@ def test_a_receiver_wakes_at_once_though_the_peer_does_not_answer(
             receiver.result()
         assert time.monotonic() - started < 0.9
         closer.result()
+
+
+def test_a_run_that_awaits_the_end_of_the_stream_holds_nobody_up(background: Background) -> None:
+    """Both have said CLOSE; until the server hangs up, another thread may end it all."""
+    said_close = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.accept()
+        peer.send(close_frame(1000))
+        peer.end_of_stream()
+
+    def on_data(ws: WebSocket, data: bytes, frame: CurlWsFrame) -> None:
+        said_close.set()
+
+    with ThreadServer(script) as server:
+        ws = WebSocket(on_data=on_data)
+        runner = background(lambda: ws.run_forever(server.url))
+        assert said_close.wait(10)
+        wait_until_polling(ws)
+        started = time.monotonic()
+        ws.terminate()
+        runner.result()
+        assert time.monotonic() - started < 0.9
 
 
 def test_several_receivers_share_the_messages(connect: Connect, background: Background) -> None:
