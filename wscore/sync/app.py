@@ -36,8 +36,8 @@ class WebSocketApp:
     | `on_error` | app, exception | an attempt or a connection failed; a callback did |
     | `on_close` | app, code, reason | once, at the end; None, None without a CLOSE |
 
-    Messages are put together before they are handed over, so that `on_cont_message`
-    is never called.
+    Messages come whole: `on_cont_message` is accepted and never called, `on_message`
+    gets all fragments at once.
     """
 
     def __init__(

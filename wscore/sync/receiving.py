@@ -72,7 +72,7 @@ class Receiving:
                 return batch
 
     def recv_fragment(self, *, timeout: float | None = None) -> tuple[bytes, CurlWsFrame]:
-        """Return the next message and what there is to say of it; see `CurlWsFrame`."""
+        """Return the next message, always a whole one, and its `CurlWsFrame`; raises as `recv`."""
         payload, flags = self.recv(timeout=timeout)
         return payload, CurlWsFrame(flags, len(payload))
 
