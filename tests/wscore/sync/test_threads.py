@@ -1,5 +1,6 @@
 """One connection, several threads."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -105,6 +106,33 @@ def test_a_run_that_awaits_the_end_of_the_stream_holds_nobody_up(background: Bac
         ws.terminate()
         runner.result()
         assert time.monotonic() - started < 0.9
+
+
+def test_a_signal_handler_that_terminates_just_before_the_wait(connect: Connect) -> None:
+    """What has the numbers of its file descriptors by then is not polled."""
+    with ThreadServer(abandoned) as server:
+        ws = connect(server.url)
+        link: Any = ws._link
+        pipes: list[int] = []
+        with pytest.raises(WebSocketTimeout):
+            ws.recv(timeout=0)  # from now on the socket announces all there is
+
+        def ready() -> bool:
+            if not pipes:
+                ws.terminate()
+                for _ in range(3):  # one socket and a pipe were freed
+                    pipes.extend(os.pipe())
+                return False
+            return True
+
+        started = time.monotonic()
+        try:
+            with link._lock:
+                link._turns.wait(ready, 10, "")
+        finally:
+            for fd in pipes:
+                os.close(fd)
+        assert time.monotonic() - started < 2
 
 
 def test_several_receivers_share_the_messages(connect: Connect, background: Background) -> None:
