@@ -87,15 +87,11 @@ class Endpoint:
     def wants(self, now: float) -> Wants:
         """Return what to wait for, at that time of the monotonic clock."""
         read = self.reader.wants_input(now)
-        return Wants(
-            read=read,
-            write=bool(self.writer.unsent) and self.writer.error is None,
-            unannounced=read and self.reader.more,
-            at=min(
-                (at for at in (self.reader.retry_at, self._next_check()) if at is not None),
-                default=None,
-            ),
-        )
+        write = bool(self.writer.unsent) and self.writer.error is None
+        at, retry_at = self._next_check(), self.reader.retry_at
+        if retry_at is not None and (at is None or retry_at < at):
+            at = retry_at
+        return Wants(read, write, read and self.reader.more, at)
 
     def act(self, readable: bool) -> None:
         """Do what is due; *readable*: reading finds something, or may."""
