@@ -28,10 +28,6 @@ int ws_easy_info_string(ws_easy *easy, int info, const char **value);
 int ws_easy_next_header(ws_easy *easy, int rewind, const char **name, const char **value);
 
 typedef struct {
-    uintptr_t list;
-    int max_messages;
-    int64_t max_bytes;
-    int64_t max_ns;
     int count;
     int control_count;
     int kind;
@@ -54,12 +50,16 @@ typedef struct {
 typedef struct ws_conn ws_conn;
 ws_conn *ws_conn_new(ws_easy *easy, uint64_t max_message_size, int validate_utf8);
 void ws_conn_free(ws_conn *conn);
-ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch);
+ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch, uintptr_t list, int max_messages,
+                            int64_t max_bytes, int64_t max_ns);
 int ws_conn_compress(ws_conn *conn, int peer_bits, int peer_takeover, int own_bits,
                      int own_takeover, int level);
 int ws_conn_send(ws_conn *conn, int fin, int opcode, const unsigned char *payload, size_t size);
 ws_io ws_conn_flush(ws_conn *conn, int64_t max_ns);
 size_t ws_conn_unsent(const ws_conn *conn);
+enum { WS_WRITE_NO_MEMORY = -1, WS_WRITE_ERROR = -2 };
+int64_t ws_conn_write(ws_conn *conn, int fin, int opcode, const unsigned char *payload,
+                      size_t size, int64_t max_ns);
 int ws_conn_close_sent(const ws_conn *conn);
 int ws_conn_fail_code(const ws_conn *conn);
 const char *ws_conn_fail_text(const ws_conn *conn);

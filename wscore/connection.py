@@ -51,6 +51,9 @@ class Counters:
     pongs_skipped: int
 
 
+_BINARY = 2  # the last `CurlWsFlag` of data; those of control frames are greater
+
+
 class Batch:
     """Whole messages from one pump call.
 
@@ -151,7 +154,7 @@ class Connection:
             raise MemoryError("no memory for permessage-deflate")
 
     def pump(
-        self, buffer: PumpBuffer, *, max_messages: int, max_bytes: int, max_ns: int
+        self, buffer: PumpBuffer, max_messages: int, max_bytes: int, max_ns: int
     ) -> tuple[int, Batch | None, bool]:
         """Read what there is. Return a `PumpStatus`, the messages, whether any is a control.
 
@@ -160,14 +163,14 @@ class Connection:
         """
         c = buffer.c
         messages: list[bytes] = []
-        c.list = id(messages)
-        c.max_messages = min(max_messages, BATCH_MAX)
-        c.max_bytes = max_bytes
-        c.max_ns = max_ns
-        status = lib.ws_conn_pump(self._conn, c)
+        most = max_messages if max_messages < BATCH_MAX else BATCH_MAX
+        status = lib.ws_conn_pump(self._conn, c, id(messages), most, max_bytes, max_ns)
         if not messages:
             return status, None, False
         kind = c.kind
+        if kind and c.mark_count == 1:  # the usual case of a quiet connection
+            reads = [(len(messages), c.mark_ns[0])]
+            return status, Batch(messages, kind, b"", reads), kind > _BINARY
         kinds = b"" if kind else ffi.buffer(c.kinds, len(messages))[:]
         reads = [(c.mark_end[i], c.mark_ns[i]) for i in range(c.mark_count)]
         return status, Batch(messages, kind, kinds, reads), c.control_count > 0
@@ -177,6 +180,18 @@ class Connection:
         data = ffi.from_buffer(payload)
         if lib.ws_conn_send(self._conn, int(fin), opcode, data, len(data)) != 0:
             raise MemoryError("no memory for an outgoing frame")
+
+    def write(
+        self, opcode: int, payload: bytes | bytearray | memoryview, fin: bool, max_ns: int
+    ) -> int:
+        """`send` and `flush` in one. Return the bytes that are `unsent`, -1 if writing failed."""
+        data = payload if type(payload) is bytes else ffi.from_buffer(payload)
+        left = int(lib.ws_conn_write(self._conn, fin, opcode, data, len(payload), max_ns))
+        if left >= 0:
+            return left
+        if left == lib.WS_WRITE_NO_MEMORY:
+            raise MemoryError("no memory for an outgoing frame")
+        return -1
 
     def flush(self, max_ns: int = 1 << 62) -> int:
         """Write what is queued. Return WS_IO_OK, WS_IO_AGAIN or WS_IO_ERROR.

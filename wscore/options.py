@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from wscore.cookies import Cookies, CookieTypes
 from wscore.extensions import Deflate
 from wscore.fingerprint import ExtraFingerprints
+from wscore.proxies import ProxySpec
 from wscore.retry import WebSocketRetryStrategy
 from wscore.url import Params, quoted, resolved, same_origin, with_params
 
@@ -44,6 +45,9 @@ class WebSocketOptions:
     the event loop has its turn.
     `drain_on_error`: what was received before an error or a close can still be
     taken. `ping_interval`/`ping_timeout`: see `wscore.keepalive`; None: off.
+    `busy_poll`: for so long a receiver of an `AsyncWebSocket` that finds nothing polls
+    the socket before it waits. It saves the way through the kernel's scheduler and
+    the event loop, and costs that much CPU time, in which the loop does nothing else.
     """
 
     recv_queue_size: int = 128
@@ -61,6 +65,7 @@ class WebSocketOptions:
     skip_utf8_validation: bool = False
     ping_interval: float | None = None
     ping_timeout: float | None = None
+    busy_poll: float = 0.0
 
     def __post_init__(self) -> None:
         sizes = ["recv_queue_size", "send_queue_size", "max_send_batch_size", "max_message_size"]
@@ -69,6 +74,8 @@ class WebSocketOptions:
         for name in sizes:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.busy_poll < 0:
+            raise ValueError(f"busy_poll must not be negative, but is {self.busy_poll}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +107,7 @@ class ConnectOptions:
     timeout: Timeout = _DEFAULT_TIMEOUT_S
     allow_redirects: bool = True
     max_redirects: int = 30
-    proxies: Mapping[str, str | None] | None = None
+    proxies: ProxySpec | None = None
     proxy: str | None = None
     proxy_auth: tuple[str, str] | None = None
     trust_env: bool = False
@@ -125,7 +132,7 @@ class ConnectOptions:
 
     def __post_init__(self) -> None:
         if self.proxy and self.proxies:
-            raise TypeError("proxy and proxies exclude each other")
+            raise TypeError("Cannot specify both proxy and proxies")
         if not isinstance(self.allow_redirects, bool):
             raise TypeError(f"allow_redirects must be a bool, not {self.allow_redirects!r}")
         for name, _ in self.header_pairs():

@@ -19,7 +19,7 @@ class Outbox:
         self._sent = 0  # of those, bytes that are in the socket for certain
         self._ends: deque[int] = deque()  # where each unsent message ends
         self._held = 0  # messages that are not queued yet: they wait for neighbours
-        self._senders: deque[asyncio.Future[None]] = deque()
+        self.senders: deque[asyncio.Future[None]] = deque()  # who wait for room; only to be read
         self._admitted = 0  # senders whose wait is over but who have not queued yet
         self._flushers: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._error: BaseException | None = None
@@ -30,7 +30,7 @@ class Outbox:
     @property
     def full(self) -> bool:
         """Whether a sender who comes now has to wait, behind those who do already."""
-        return bool(self._senders) or len(self) + self._admitted >= self._capacity
+        return bool(self.senders) or len(self._ends) + self._held + self._admitted >= self._capacity
 
     def added(self, size: int, messages: int = 1) -> None:
         """So many messages, as a rule one, took *size* bytes of the queue."""
@@ -63,15 +63,15 @@ class Outbox:
             self._error = error
         self._ends.clear()
         self._held = 0
-        for future in [*self._senders, *(future for _, future in self._flushers)]:
+        for future in [*self.senders, *(future for _, future in self._flushers)]:
             _settle(future, error)
-        self._senders.clear()
+        self.senders.clear()
         self._flushers.clear()
 
     async def wait_for_room(self) -> None:
         """Wait, first come, first served. The caller then queues without another await."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._senders.append(future)
+        self.senders.append(future)
         try:
             await future
         except BaseException:
@@ -91,8 +91,8 @@ class Outbox:
             await future
 
     def _admit(self) -> None:
-        while self._senders and len(self) + self._admitted < self._capacity:
-            future = self._senders.popleft()
+        while self.senders and len(self) + self._admitted < self._capacity:
+            future = self.senders.popleft()
             if not future.done():
                 self._admitted += 1
                 future.set_result(None)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from wscore.codes import CurlECode, WsCloseCode
@@ -21,9 +22,9 @@ _SPEED_SLICE_S = 0.05
 class Reader:
     """Pumps messages out of C into `inbox`, and stops while nobody takes them.
 
-    Four callbacks: *on_control* acts on the control messages of a batch and returns
+    Three callbacks: *on_control* acts on the control messages of a batch and returns
     the rest; *on_end* is told the status that ended the stream; *on_overflow* that a
-    message found no room; *is_closing* says whether the peer's CLOSE is waited for.
+    message found no room.
     """
 
     def __init__(
@@ -38,7 +39,6 @@ class Reader:
         on_control: Callable[[Batch], Batch],
         on_end: Callable[[int], None],
         on_overflow: Callable[[WebSocketError, int], None],
-        is_closing: Callable[[], bool],
     ) -> None:
         self._loop = loop
         self._connection = connection
@@ -51,7 +51,7 @@ class Reader:
         self._on_control = on_control
         self._on_end = on_end
         self._on_overflow = on_overflow
-        self._is_closing = is_closing
+        self._busy_poll_s = options.busy_poll
         self._max_speed = max_speed
         self._pump_bytes = _PUMP_BYTES
         if max_speed:
@@ -62,6 +62,7 @@ class Reader:
         self._failing = False  # a violation was found; it takes effect in a moment
         self._again: asyncio.Handle | None = None
         self.inbox = Inbox(options.recv_queue_size, self._on_room)
+        self.closing = False  # the peer's CLOSE is waited for
         self.failed_receives = 0  # in a row; of `WebSocketRetryStrategy`
 
     @property
@@ -116,8 +117,8 @@ class Reader:
             return
         limit = BATCH_MAX
         if self._blocks and not self.discarding:
-            limit = self.inbox.room
-            if self._is_closing():
+            limit = self._capacity - self.inbox.count
+            if self.closing:
                 # The peer's CLOSE is behind what it sent before, and nobody may be
                 # taking any more: as much again may be kept.
                 limit += self._capacity
@@ -126,10 +127,7 @@ class Reader:
                 self.inbox.want_room()
                 return
         status, batch, has_control = self._connection.pump(
-            self._buffer,
-            max_messages=limit,
-            max_bytes=self._pump_bytes,
-            max_ns=self._slice_ns,
+            self._buffer, limit, self._pump_bytes, self._slice_ns
         )
         if batch is not None:
             self.failed_receives = 0
@@ -147,6 +145,12 @@ class Reader:
             return
         if self._max_speed:
             self._slow_down()
+
+    def busy_poll(self) -> None:
+        """Read until there is a message or an end, for no longer than `busy_poll` says."""
+        deadline = perf_counter() + self._busy_poll_s
+        while self._watching and not self.inbox.ready() and perf_counter() < deadline:
+            self.pump()
 
     def _fail_after_delivery(self) -> None:
         """Let the receiver have, and answer, what came whole before the violation.
@@ -170,7 +174,7 @@ class Reader:
         After a failure, or our own close() without drain_on_error. It is still read,
         because the peer's CLOSE or EOF is behind it.
         """
-        return self.inbox.end is not None or (self._is_closing() and not self._drains)
+        return self.inbox.end is not None or (self.closing and not self._drains)
 
     def _deliver(self, batch: Batch) -> bool:
         if self.discarding:

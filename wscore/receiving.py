@@ -11,6 +11,7 @@ from wscore.connection import Batch
 from wscore.endings import json_of, text_of
 from wscore.errors import WebSocketClosed, WebSocketTimeout
 from wscore.inbox import Inbox
+from wscore.reading import Reader
 
 # Reaching an enum's member and comparing with it costs more than receiving a
 # message does; a plain number where it is done for each.
@@ -26,6 +27,8 @@ class Receiving:
 
     _loop: asyncio.AbstractEventLoop
     _inbox: Inbox
+    _reader: Reader
+    _busy_polls: bool
     _close_state: CloseState
 
     @property
@@ -116,6 +119,10 @@ class Receiving:
     async def _wait(self, take: Callable[[], Batch], timeout: float | None) -> Batch:
         if timeout is not None and timeout <= 0:
             raise WebSocketTimeout("nothing to receive")
+        if self._busy_polls:
+            self._reader.busy_poll()
+            if self._inbox.ready():
+                return take()
         future = self._inbox.wait(take)
         timer = None
         if timeout is not None:

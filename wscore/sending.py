@@ -12,7 +12,9 @@ from wscore.payload import Payload, to_bytes
 from wscore.pinging import Pinger
 from wscore.writing import Writer
 
-_CLOSE = int(Opcode.CLOSE)
+# Plain numbers, because reaching an enum's member costs as much as the rest of `send`;
+# of whole data messages the flags are the opcodes.
+_TEXT, _BINARY, _CLOSE = int(Opcode.TEXT), int(Opcode.BINARY), int(Opcode.CLOSE)
 
 
 class Sending:
@@ -41,17 +43,20 @@ class Sending:
             WebSocketClosed: the connection is closed or closing.
             WebSocketError: the connection failed, or a control payload is too long.
         """
-        data = to_bytes(payload)
-        opcode, fin = frame_of(flags, len(data), self._writer.message_kind)
+        writer = self._writer
+        data = payload if type(payload) is bytes else to_bytes(payload)
+        if flags in (_BINARY, _TEXT):
+            opcode, fin = flags, True
+        else:
+            opcode, fin = frame_of(flags, len(data), writer.message_kind)
         self._check_open()
-        outbox = self._writer.outbox
-        if outbox.full:
-            await self._within(timeout, outbox.wait_for_room(), "the send queue is full")
+        if writer.outbox.full:
+            await self._within(timeout, writer.outbox.wait_for_room(), "the send queue is full")
             self._check_open()
         if opcode == _CLOSE:
             self._send_close(bytes(data))
         else:
-            self._writer.message(opcode, data, fin)
+            writer.message(opcode, data, fin)
 
     async def send_str(self, payload: str, timeout: float | None = None) -> None:
         """Send a text message; see `send`."""

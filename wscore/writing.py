@@ -51,6 +51,11 @@ class Writer:
         """The opcode of the message that the next fragment continues, None if none."""
         return self._in_message
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing will be written any more."""
+        return self._stopped
+
     def message(self, opcode: int, data: Data, fin: bool) -> None:
         """Queue a message, a fragment of one, or a control frame, and write."""
         if opcode <= _BINARY:
@@ -58,9 +63,18 @@ class Writer:
         if self._coalesces:
             self._hold(opcode, data, fin)
             return
-        self._queue(opcode, data, fin)
-        if not self._watching:
-            self.flush()
+        if self._watching or self.outbox.senders or len(data) > self._max_frame:
+            self._queue(opcode, data, fin)
+            if not self._watching:
+                self.flush()
+            return
+        unsent = self._connection.write(opcode, data, fin, self._slice_ns)
+        if unsent:
+            self.outbox.added(self._connection.unsent)
+            if unsent < 0:
+                self._give_up()
+            else:
+                self._watch()
 
     def control(self, opcode: int, data: Data) -> None:
         """Queue a control frame of the library's own behind everything, and write."""
@@ -76,14 +90,11 @@ class Writer:
             return
         io = self._connection.flush(self._slice_ns)
         if io == lib.WS_IO_ERROR:
-            self.stop()
-            self._on_error(self._connection.curl_code)
+            self._give_up()
             return
         unsent = self._connection.unsent
         if unsent:
-            if not self._watching:
-                self._loop.add_writer(self._fd, self.flush)
-                self._watching = True
+            self._watch()
         else:
             self._unwatch()
         self.outbox.progress(unsent)
@@ -102,6 +113,15 @@ class Writer:
         self._held.clear()
         if self._send_held_soon is not None:
             self._send_held_soon.cancel()
+
+    def _give_up(self) -> None:
+        self.stop()
+        self._on_error(self._connection.curl_code)
+
+    def _watch(self) -> None:
+        if not self._watching:
+            self._loop.add_writer(self._fd, self.flush)
+            self._watching = True
 
     def _unwatch(self) -> None:
         if self._watching:

@@ -21,12 +21,8 @@ enum {
 enum { WS_BATCH_MAX = 4096, WS_MARKS_MAX = 64, WS_SCRATCH_SIZE = 131072 };
 
 typedef struct {
-    /* Set by the caller before each call. */
-    uintptr_t list;      /* address of an empty Python list, borrowed */
-    int max_messages;    /* 1 … WS_BATCH_MAX */
-    int64_t max_bytes;   /* stop reading after so many; soft by one read */
-    int64_t max_ns;      /* stop reading after so long; soft by one read */
-    /* Set by the call. */
+    uintptr_t list;      /* address of the Python list that messages go to, borrowed */
+    int max_messages;
     int count;           /* messages appended to list */
     int control_count;   /* of them PING, PONG, CLOSE */
     int kind;            /* what all of them are, or 0 if they differ */

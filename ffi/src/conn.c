@@ -117,9 +117,8 @@ static ws_rx_status parse_scratch(ws_conn *conn, ws_batch *batch, size_t size, i
 }
 
 /* Until a limit is reached; each of them lets one read pass, or nothing would move. */
-static ws_pump_status read_and_parse(ws_conn *conn, ws_batch *batch) {
-    const int64_t deadline = clock_ns(CLOCK_MONOTONIC) + batch->max_ns;
-    int64_t budget = batch->max_bytes;
+static ws_pump_status read_and_parse(ws_conn *conn, ws_batch *batch, int64_t budget,
+                                     int64_t deadline) {
     ws_rx_status status = WS_RX_OK;
 
     if (conn->unparsed.size) {
@@ -149,9 +148,8 @@ static ws_pump_status read_and_parse(ws_conn *conn, ws_batch *batch) {
 /* After a CLOSE or a violation nothing counts but the end of the stream. It is
  * still read: closing a socket on unread bytes resets the connection, and the
  * peer would lose the CLOSE it is owed. */
-static ws_pump_status read_and_discard(ws_conn *conn, ws_batch *batch) {
-    const int64_t deadline = clock_ns(CLOCK_MONOTONIC) + batch->max_ns;
-    int64_t budget = batch->max_bytes;
+static ws_pump_status read_and_discard(ws_conn *conn, ws_batch *batch, int64_t budget,
+                                       int64_t deadline) {
     ws_io io;
     free_unparsed(conn);
     do {
@@ -162,11 +160,16 @@ static ws_pump_status read_and_discard(ws_conn *conn, ws_batch *batch) {
     return io_status(io);
 }
 
-ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch) {
+ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch, uintptr_t list, int max_messages,
+                            int64_t max_bytes, int64_t max_ns) {
+    const int64_t deadline = clock_ns(CLOCK_MONOTONIC) + max_ns;
+    batch->list = list;
+    batch->max_messages = max_messages;
     batch->count = batch->control_count = batch->kind = batch->mark_count = 0;
     int gil = ws_python_enter();
-    ws_pump_status status = ws_receiver_ended(&conn->rx) ? read_and_discard(conn, batch)
-                                                         : read_and_parse(conn, batch);
+    ws_pump_status status = ws_receiver_ended(&conn->rx)
+                                ? read_and_discard(conn, batch, max_bytes, deadline)
+                                : read_and_parse(conn, batch, max_bytes, deadline);
     ws_python_leave(gil);
     return status;
 }
@@ -188,6 +191,13 @@ int ws_conn_compress(ws_conn *conn, int peer_bits, int peer_takeover, int own_bi
 
 ws_io ws_conn_flush(ws_conn *conn, int64_t max_ns) {
     return ws_sender_flush(&conn->tx, &conn->transport, max_ns);
+}
+
+int64_t ws_conn_write(ws_conn *conn, int fin, int opcode, const unsigned char *payload,
+                      size_t size, int64_t max_ns) {
+    if (ws_conn_send(conn, fin, opcode, payload, size) != 0) return WS_WRITE_NO_MEMORY;
+    if (ws_conn_flush(conn, max_ns) == WS_IO_ERROR) return WS_WRITE_ERROR;
+    return (int64_t)ws_conn_unsent(conn);
 }
 
 size_t ws_conn_unsent(const ws_conn *conn) { return ws_sender_pending(&conn->tx); }

@@ -25,17 +25,21 @@ typedef struct {
     uint64_t frames_out, wire_bytes_out, pongs_out, pongs_skipped;
 } ws_counters;
 
+enum { WS_WRITE_NO_MEMORY = -1, WS_WRITE_ERROR = -2 };
+
 typedef struct ws_conn ws_conn;
 
 /* NULL when out of memory. With easy NULL the transport is memory, for tests. */
 ws_conn *ws_conn_new(ws_easy *easy, uint64_t max_message_size, int validate_utf8);
 void ws_conn_free(ws_conn *conn); /* hold the GIL; NULL is allowed */
 
-/* Reads, parses and appends whole messages to batch->list until a limit of the
- * batch or AGAIN; answers PINGs. Messages received before an end or a failure
- * are in the batch. After CLOSED or FAILED further calls only discard, until EOF.
+/* Reads, parses and appends whole messages to list, the address of an empty Python
+ * list, until a limit or AGAIN; answers PINGs. Messages received before an end or a
+ * failure are in the batch. After CLOSED or FAILED further calls only discard, until
+ * EOF. The limits: 1 to WS_BATCH_MAX messages; bytes and time, soft by one read.
  * Call without the GIL: it takes it while it makes messages, not while it reads. */
-ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch);
+ws_pump_status ws_conn_pump(ws_conn *conn, ws_batch *batch, uintptr_t list, int max_messages,
+                            int64_t max_bytes, int64_t max_ns);
 
 /* Switches permessage-deflate on as negotiated: window bits 8 to 15 and context
  * takeover for what the peer sends and for what we send; level is zlib's, -1 to 9.
@@ -50,6 +54,10 @@ int ws_conn_send(ws_conn *conn, int fin, int opcode, const unsigned char *payloa
  * in the queue means that the time is up. */
 ws_io ws_conn_flush(ws_conn *conn, int64_t max_ns);
 size_t ws_conn_unsent(const ws_conn *conn);
+/* Send and flush in one call, for what is sent one by one: the bytes that are left in
+ * the queue, or WS_WRITE_NO_MEMORY or WS_WRITE_ERROR. */
+int64_t ws_conn_write(ws_conn *conn, int fin, int opcode, const unsigned char *payload,
+                      size_t size, int64_t max_ns);
 int ws_conn_close_sent(const ws_conn *conn);
 
 int ws_conn_fail_code(const ws_conn *conn);

@@ -65,7 +65,7 @@ static ws_rx_status check_header(ws_receiver *rx) {
     if (frame->opcode == WS_OP_CONT ? rx->compressed : frame->rsv == WS_RSV1) return WS_RX_OK;
     if (frame->size > rx->max_message_size ||
         rx->message.size > rx->max_message_size - frame->size)
-        return fail(rx, 1009, "message larger than max_message_size");
+        return fail(rx, 1009, "Message too large for max_message_size");
     return WS_RX_OK;
 }
 
@@ -112,7 +112,7 @@ static ws_rx_status check_inflated(ws_receiver *rx, ws_inflate_status inflate, u
     ws_rx_status status = check_text(rx, from);
     if (status != WS_RX_OK || inflate == WS_INFLATE_OK) return status;
     return inflate == WS_INFLATE_TOO_LARGE
-               ? fail(rx, 1009, "message larger than max_message_size once inflated")
+               ? fail(rx, 1009, "Message too large for max_message_size once inflated")
                : fail(rx, 1007, "a compressed message is not valid DEFLATE");
 }
 

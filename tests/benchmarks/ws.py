@@ -24,7 +24,7 @@ from typing import Any, Self
 from rich.console import Console
 
 from tests.benchmarks import ws_memory, ws_report
-from tests.benchmarks.ws_clients import CLIENTS, OWN_WAYS
+from tests.benchmarks.ws_clients import CLIENTS, OWN_ECHOES, OWN_WAYS
 
 COUNTS = {100: 200_000, 250: 200_000, 2048: 60_000, 65536: 4000}
 DEADLINE_S = 120  # for one job
@@ -40,6 +40,10 @@ class Job:
     scheme: str
     size: int
     client: str
+
+    @property
+    def is_echo(self) -> bool:
+        return self.what.startswith("echo")
 
 
 class Worker:
@@ -87,13 +91,13 @@ def jobs(clients: list[str], schemes: list[str], sizes: list[int]) -> Iterator[J
     for scheme in schemes:
         for size in sizes:
             for client in clients:
-                ways = OWN_WAYS if client == "wscore" else ("receive",)
-                for what in (*ways, "echo"):
+                own = client == "wscore"
+                for what in (*OWN_WAYS, *OWN_ECHOES) if own else ("receive", "echo"):
                     yield Job(what, scheme, size, client)
 
 
 def count_of(job: Job) -> int:
-    if job.what == "echo":
+    if job.is_echo:
         return ECHOES[job.size]
     return COUNTS[job.size] // (SLOW if job.client not in ("wscore", "picows") else 1)
 
@@ -111,7 +115,7 @@ def measure(arguments: argparse.Namespace, console: Console) -> dict[Job, dict[s
             for n in range(arguments.rounds):
                 console.log(f"round {n + 1} of {arguments.rounds}")
                 for job in jobs(clients, arguments.schemes, arguments.sizes):
-                    path = "echo" if job.what == "echo" else "blast"
+                    path = "echo" if job.is_echo else "blast"
                     found[job].append(
                         workers[job.client].ask(
                             {

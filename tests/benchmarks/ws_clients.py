@@ -24,6 +24,7 @@ import uvloop
 
 WARM_UP = 10  # one in so many messages is received before the clock starts
 PAYLOAD = b"x"
+BUSY_POLL_S = 0.001
 
 Result = dict[str, float]
 
@@ -115,7 +116,8 @@ async def run_wscore(job: Any) -> Result:
     from wscore import AsyncSession
 
     session = AsyncSession(verify=False)
-    async with session, session.ws_connect(job["url"]) as ws:
+    spin = BUSY_POLL_S if job["what"] == "echo busy_poll" else 0.0
+    async with session, session.ws_connect(job["url"], busy_poll=spin) as ws:
         match job["what"]:
             case "async for":
                 result = await iterate(ws, job["count"])
@@ -242,6 +244,7 @@ CLIENTS: dict[str, Callable[[Any], Awaitable[Result]]] = {
     "websockets": run_websockets,
     "curl_cffi": run_curl_cffi,
 }
+OWN_ECHOES = ("echo", "echo busy_poll")
 OWN_WAYS = ("recv_many", "recv_batch", "async for", "recv")
 
 

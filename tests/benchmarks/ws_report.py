@@ -41,7 +41,7 @@ def receive_rows(results: Results) -> Rows:
     }
     rows = []
     for job, result in results.items():
-        if job.what == "echo":
+        if job.is_echo:
             continue
         own = base.get((job.scheme, job.size))
         ratio = f"{result['cpu_us'] / own:.2f}" if own else ""
@@ -59,11 +59,11 @@ def echo_rows(results: Results) -> Rows:
         [
             job.scheme,
             size_name(job.size),
-            job.client,
+            f"{job.client}{job.what.removeprefix('echo')}",
             *(f"{result[name]:.1f}" for name in ("p50", "p99", "cpu_us")),
         ]
         for job, result in results.items()
-        if job.what == "echo"
+        if job.is_echo
     ]
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import socket
 from typing import Any
 
 import pytest
@@ -63,17 +65,18 @@ Quiet = tuple[AsyncWebSocket, Peer]
 COUNT = 5000
 
 
+@pytest.mark.parametrize("busy_poll", [0, 0.001])
 @pytest.mark.parametrize("queue", [1, 7, 128, 100_000])
 @pytest.mark.parametrize("how", ["for", "recv", "recv_many", "recv_batch"])
 async def test_every_way_gets_all_in_order_whatever_the_queue(
-    session: AsyncSession, how: str, queue: int
+    session: AsyncSession, how: str, queue: int, busy_poll: float
 ) -> None:
     """Small queues stop the reading over and over; nothing may be lost or stall."""
     received: list[bytes] = []
     script = sending_then_close(blast(COUNT))
     async with (
         RawServer(script) as server,
-        session.ws_connect(server.url, recv_queue_size=queue) as ws,
+        session.ws_connect(server.url, recv_queue_size=queue, busy_poll=busy_poll) as ws,
         asyncio.timeout(10),
     ):
         if how == "for":
@@ -138,6 +141,37 @@ async def test_a_slow_consumer_makes_the_server_wait(session: AsyncSession, unti
         for i in range(3000):
             payload, _ = await ws.recv(timeout=5)
             assert int.from_bytes(payload[:4], "big") == i
+
+
+@pytest.mark.parametrize("busy_poll", [0.001, 60])
+async def test_busy_poll_needs_no_turn_of_the_loop(session: AsyncSession, busy_poll: float) -> None:
+    """Steps the coroutine by hand: it ends, or waits for the loop after all."""
+    peers: asyncio.Queue[Peer] = asyncio.Queue()
+
+    async def script(peer: Peer) -> None:
+        await peer.accept()
+        peers.put_nowait(peer)
+        await peer.end_of_stream()
+
+    async with (
+        RawServer(script) as server,
+        session.ws_connect(server.url, busy_poll=busy_poll) as ws,
+    ):
+        peer = await peers.get()
+        if busy_poll < 1:
+            waiting = ws.recv()
+            assert asyncio.isfuture(waiting.send(None))
+            waiting.close()
+        peer_socket = socket.socket(fileno=os.dup(peer.writer.get_extra_info("socket").fileno()))
+        peer_socket.sendall(frame(BINARY, b"now"))
+        assert ws.recv_queue_size == 0
+        with pytest.raises(StopIteration) as received:
+            ws.recv().send(None)
+        assert received.value.value == (b"now", CurlWsFlag.BINARY)
+        peer_socket.shutdown(socket.SHUT_RDWR)
+        with pytest.raises(WebSocketClosed, match="without a CLOSE"):
+            ws.recv().send(None)
+        peer_socket.close()
 
 
 async def test_messages_of_four_mebibytes(session: AsyncSession) -> None:
