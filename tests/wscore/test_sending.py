@@ -177,16 +177,16 @@ async def stuck(session: AsyncSession) -> AsyncIterator[tuple[AsyncWebSocket, as
 
 
 async def fill(ws: AsyncWebSocket) -> None:
-    """Send until the queue is full, and stays so: the kernel's buffers grow for a while."""
-    refused = 0
-    while refused < 3:
-        try:
-            await ws.send(bytes(1 << 20), timeout=0.05)
-            refused = 0
-        except WebSocketTimeout as exc:
-            assert "send queue is full" in str(exc)
-            assert exc.code == 28
-            refused += 1
+    """Send until the queue is full and the kernel, though asked again, takes no more."""
+    unsent = -1
+    while unsent != ws.stats().unsent_bytes:
+        unsent = ws.stats().unsent_bytes
+        with pytest.raises(WebSocketTimeout, match="send queue is full") as caught:
+            while True:
+                await ws.send(bytes(1 << 20), timeout=0.05)
+        assert caught.value.code == 28
+        with pytest.raises(WebSocketTimeout, match="does not take the data"):
+            await ws.flush(timeout=0.01)
 
 
 async def test_a_full_queue_makes_senders_wait(
