@@ -10,7 +10,7 @@ from wscore.inbox import Inbox
 from wscore.options import WebSocketOptions
 from wscore.retry import WebSocketRetryStrategy
 
-_PUMP_BYTES = 1 << 20  # a thread that waits to send has to wait for no more than this
+_PUMP_BYTES = 1 << 18  # a thread that waits to send has to wait for no more than this
 
 
 class _Scratch(threading.local):
