@@ -140,20 +140,32 @@ def connection_url(configured: str | None, own: str) -> str:
     return urlunsplit((given.scheme, given.netloc, theirs.path, theirs.query, ""))
 
 
+def _at_path(url: str, path: str) -> str:
+    """Return *url* with another path, for a venue that serves its topics at several."""
+    return urlunsplit(urlsplit(url)._replace(path=path)) if path else url
+
+
 def _connections(config: Config, feed: FeedConfig) -> list[ConnectionPlan]:
     if isinstance(feed.instruments, Selector):
         raise TypeError(f"feed {feed.name}: its selector must be resolved before planning")
     venue, settings = venues.get(feed.venue), config.venue(feed.venue)
-    # An instrument's channels stay together, so a lost connection costs few instruments.
-    topics = [venue.topic(c, instrument) for instrument in feed.instruments for c in feed.channels]
     own_limit = venue.limits.topics_per_connection
-    parts = split_evenly(topics, min(settings.topics_per_connection or own_limit, own_limit))
+    limit = min(settings.topics_per_connection or own_limit, own_limit)
+    # An instrument's channels stay together, so a lost connection costs few instruments.
+    by_path: dict[str, list[Topic]] = {}
+    for instrument in feed.instruments:
+        for channel in feed.channels:
+            topic = venue.topic(channel, instrument)
+            by_path.setdefault(topic.path, []).append(topic)
+    parts = [
+        (path, part) for path, topics in by_path.items() for part in split_evenly(topics, limit)
+    ]
     return [
         ConnectionPlan(
             name=feed.name if len(parts) == 1 else f"{feed.name}.{number}",
             feed=feed.name,
             venue=venue.name,
-            url=connection_url(settings.ws_url, venue.ws_url),
+            url=connection_url(settings.ws_url, _at_path(venue.ws_url, path)),
             rest_url=settings.rest_url or venue.rest_url,
             topics=part,
             proxy=settings.proxy,
@@ -161,5 +173,5 @@ def _connections(config: Config, feed: FeedConfig) -> list[ConnectionPlan]:
             ca_file=settings.ca_file,
             verify=settings.verify,
         )
-        for number, part in enumerate(parts, start=1)
+        for number, (path, part) in enumerate(parts, start=1)
     ]

@@ -18,6 +18,7 @@ class Topic(Struct, frozen=True, gc=False):
     channel: str  # ours: "trade", "candle_1m"
     instrument: str  # ours: "BTC-USDT"
     name: str  # the venue's, by which its data frames are recognised: "btcusdt@trade"
+    path: str = ""  # of the URL that serves it, where a venue has several; "": `Venue.ws_url`'s
 
 
 class Data(Struct, frozen=True, gc=False):
@@ -52,6 +53,12 @@ class Pong(Struct, frozen=True, gc=False):
     """The answer to our application-level ping."""
 
 
+class Answer(Struct, frozen=True, gc=False):
+    """The venue pings in a way of its own: this is to be sent back, as text, at once."""
+
+    payload: bytes
+
+
 class Reconnect(Struct, frozen=True, gc=False):
     """The venue announces that this connection will go away: open another."""
 
@@ -64,7 +71,13 @@ class Ignored(Struct, frozen=True, gc=False):
     reason: str
 
 
-Inbound = Data | Ack | Reject | Pong | Reconnect | Ignored
+Inbound = Data | Ack | Reject | Pong | Answer | Reconnect | Ignored
+# One frame; a list where it holds data of several topics, or an answer and data.
+# Raises `DecodeError`, nothing else, on anything the protocol does not promise.
+Parse = Callable[[bytes], Inbound | list[Inbound]]
+# The events of one data frame, in the order sent, given our receive time in Unix ns;
+# `DecodeError` as above.
+Decode = Callable[[Data, int], Sequence[AnyEvent]]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -84,18 +97,28 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     payload: bytes
     after_idle_s: float
     timeout_s: float
+    always: bool = False  # every `after_idle_s`, though data flows
 
 
 class ChannelSpec(Struct, frozen=True, kw_only=True):
     """How one of our channels is named and decoded at this venue.
 
     `topic` is a template over `{symbol}`, `{symbol_lower}` and `{interval}`.
-    `decode(data, rx)` returns the events in the order sent and raises
-    `DecodeError`, nothing else, on anything the protocol does not promise.
+    A decoder that remembers earlier frames of its topic is a `new_decoder`: it is
+    made anew for each topic and each connection.
     """
 
     topic: str
-    decode: Callable[[Data, int], Sequence[AnyEvent]]
+    decode: Decode | None = None
+    new_decoder: Callable[[], Decode] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.decode is None) == (self.new_decoder is None):
+            raise TypeError("a channel has either decode or new_decoder")
+
+
+def _same_path(channel: str, instrument: str) -> str:  # noqa: ARG001
+    return ""
 
 
 class Venue(Struct, frozen=True, kw_only=True):
@@ -111,9 +134,17 @@ class Venue(Struct, frozen=True, kw_only=True):
     intervals: Mapping[str, str]  # our candle interval ("1m") to the venue's
     # Both raise ValueError with a readable message on a name that cannot be one.
     to_symbol: Callable[[str], str]  # "BTC-USDT" → "BTCUSDT"
-    parse: Callable[[bytes], Inbound]  # raises DecodeError
     subscribe: Callable[[Sequence[Topic], int], bytes]  # topics, request id
+    parse: Parse | None = None
+    # Instead of `parse` where frames only make sense after others (a number that
+    # an earlier frame gave to a topic): made anew for each connection.
+    new_parser: Callable[[], Parse] | None = None
+    path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
     heartbeat: Heartbeat | None = None
+
+    def __post_init__(self) -> None:
+        if (self.parse is None) == (self.new_parser is None):
+            raise TypeError(f"{self.name}: a venue has either parse or new_parser")
 
     def topic(self, channel: str, instrument: str) -> Topic:
         """Build the topic for one channel of one instrument, both in our names.
@@ -125,11 +156,23 @@ class Venue(Struct, frozen=True, kw_only=True):
         spec, interval = self._spec(channel)
         symbol = self.to_symbol(instrument)
         name = spec.topic.format(symbol=symbol, symbol_lower=symbol.lower(), interval=interval)
-        return Topic(channel=channel, instrument=instrument, name=name)
+        path = self.path(channel, instrument)
+        return Topic(channel=channel, instrument=instrument, name=name, path=path)
 
-    def decoder(self, channel: str) -> Callable[[Data, int], Sequence[AnyEvent]]:
-        """Return the decode function of one of our channels; ValueError as `topic`."""
-        return self._spec(channel)[0].decode
+    def parser(self) -> Parse:
+        """Return the function that parses the frames of one connection."""
+        if self.parse is not None:
+            return self.parse
+        assert self.new_parser is not None
+        return self.new_parser()
+
+    def decoder(self, channel: str) -> Decode:
+        """Return the function that decodes one topic of one connection; ValueError as `topic`."""
+        spec = self._spec(channel)[0]
+        if spec.decode is not None:
+            return spec.decode
+        assert spec.new_decoder is not None
+        return spec.new_decoder()
 
     def channel_names(self) -> list[str]:
         """Every channel that a config may name, candles once per interval."""

@@ -38,6 +38,10 @@ T = TypeVar("T")
 # Possessive quantifiers: a value that fails does so in one pass.
 _DECIMAL = r"[0-9]++(?:\.[0-9]++)?+"
 _MOST_VALUES = 12
+# As JSON writes a number; without its quotes, if it has any.
+_JSON_NUMBER = rb"[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_NUMBER = re.compile(rb'"?+(' + _JSON_NUMBER + rb')"?+').fullmatch
+_SIGNED_NUMBER = re.compile(rb'"?+(-?+' + _JSON_NUMBER + rb')"?+').fullmatch
 # A value that itself holds the separator makes one number too many: no match.
 _JOINED = tuple(
     re.compile(",".join([_DECIMAL] * count)).fullmatch for count in range(_MOST_VALUES + 1)
@@ -81,6 +85,43 @@ def decimal_or_none(what: str, value: str) -> str | None:
         return None
     check_decimals(what, value)
     return value
+
+
+def number(what: str, raw: Raw) -> str:
+    """Return an unsigned JSON number, or a string that holds one, character for character.
+
+    For venues that send prices as JSON numbers: the wire type of the field is
+    `Raw`, because a float would change them. An exponent is kept as sent.
+
+    Raises:
+        DecodeError: `bad_value`.
+    """
+    found = _NUMBER(raw)
+    if not found:
+        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw[:40])!r}")
+    return found[1].decode()
+
+
+def signed_number(what: str, raw: Raw) -> str:
+    """The same, of a value that may be negative, such as a funding rate."""
+    found = _SIGNED_NUMBER(raw)
+    if not found:
+        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw[:40])!r}")
+    return found[1].decode()
+
+
+def number_levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level]]:
+    """As `levels_decoder`, for rows of JSON numbers or of strings that hold them.
+
+    Columns after price and size may hold anything that is not nested.
+    """
+    row: Any = tuple[(Raw,) * columns]  # type: ignore[misc]  # the length is a value
+    decode: Callable[[Raw], list[Any]] = decoder(list[row], what)
+
+    def decode_levels(raw: Raw) -> list[Level]:
+        return [(number(what, level[0]), number(what, level[1])) for level in decode(raw)]
+
+    return decode_levels
 
 
 def levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level]]:

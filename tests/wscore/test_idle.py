@@ -17,7 +17,7 @@ async def on_request(ws: ServerConnection) -> None:
 
 @pytest.mark.long
 async def test_idle_for_minutes_under_the_servers_pings(session: AsyncSession) -> None:
-    """A server that closes after 2 s without a PONG: one nobody reads, one awaited, one blocking."""
+    """The server gives up after 2 s without a PONG; one is unread, one awaited, one blocking."""
     async with serve(on_request, "127.0.0.1", 0, ping_interval=1, ping_timeout=2) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         async with (

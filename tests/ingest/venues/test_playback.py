@@ -49,7 +49,7 @@ ALL = [
 
 def decode(venue_name: str, channel: str, frame: bytes) -> list[AnyEvent]:
     venue = venues.get(venue_name)
-    inbound = venue.parse(frame)
+    inbound = venue.parser()(frame)
     assert isinstance(inbound, Data)
     return list(venue.decoder(channel)(inbound, RX))
 
@@ -73,7 +73,7 @@ def test_sample_becomes_its_events(venue: str, sample: Sample) -> None:
 @pytest.mark.parametrize(("venue", "sample"), ALL)
 def test_sample_is_recognised_by_its_topic(venue: str, sample: Sample) -> None:
     """A data frame names the topic that its channel and instrument subscribe to."""
-    inbound = venues.get(venue).parse(bytes(sample.frame))
+    inbound = venues.get(venue).parser()(bytes(sample.frame))
 
     assert isinstance(inbound, Data)
     assert inbound.topic == venues.get(venue).topic(sample.channel, sample.instrument).name
@@ -103,7 +103,7 @@ def test_every_channel_has_a_sample(venue: str) -> None:
 def test_random_bytes_are_refused(venue: str, frame: bytes) -> None:
     """Whatever arrives, parsing gives a frame or `DecodeError`, nothing else."""
     try:
-        inbound = venues.get(venue).parse(frame)
+        inbound = venues.get(venue).parser()(frame)
     except DecodeError as exc:
         assert exc.reason in get_args(Reason)
     else:
@@ -144,7 +144,7 @@ def number_texts(event: AnyEvent) -> Iterator[str]:
 def check_all_or_nothing(venue: str, channel: str, frame: bytes) -> None:
     """Decode as the shell does; whatever comes out is sound."""
     try:
-        inbound = venues.get(venue).parse(frame)
+        inbound = venues.get(venue).parser()(frame)
         if not isinstance(inbound, Data):
             return
         events = venues.get(venue).decoder(channel)(inbound, RX)
@@ -199,11 +199,11 @@ def test_absurd_nesting(venue: str, sample: Sample) -> None:
     """Nesting without end is refused, in the envelope and in the payload."""
     deep = b"[" * 100_000
     with pytest.raises(DecodeError) as caught:
-        venues.get(venue).parse(deep)
+        venues.get(venue).parser()(deep)
     assert caught.value.reason == "wrong_type"
 
     with pytest.raises(DecodeError) as caught:
-        venues.get(venue).parse(b'{"stream":"x","arg":{"channel":"x"},"data":' + deep)
+        venues.get(venue).parser()(b'{"stream":"x","arg":{"channel":"x"},"data":' + deep)
     assert caught.value.reason == "too_deep"
 
     topic = venues.get(venue).topic(sample.channel, sample.instrument).name
