@@ -6,10 +6,11 @@ never names a venue. Nothing here reads a clock, sleeps, logs or does I/O.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from msgspec import Raw, Struct
 
-from ingest.model import AnyEvent
+from ingest.model import AnyEvent, Book, Level, Trade
 
 
 class Topic(Struct, frozen=True, gc=False):
@@ -117,6 +118,98 @@ class ChannelSpec(Struct, frozen=True, kw_only=True):
             raise TypeError("a channel has either decode or new_decoder")
 
 
+class RestRequest(Struct, frozen=True, kw_only=True):
+    """One request to the venue's REST interface."""
+
+    path: str  # with its query, from `Venue.rest_url` on
+    method: Literal["GET", "POST"] = "GET"
+    body: bytes = b""
+    weight: int = 1  # what it costs of `RestLimits.weight`
+
+
+class RestLimits(Struct, frozen=True, kw_only=True):
+    """What the venue lets one address ask; shared by all our processes."""
+
+    weight: tuple[int, float]  # so much in any so many seconds
+    used_header: str = ""  # header of an answer that says how much is used, in lower case
+
+
+class Instrument(Struct, frozen=True, kw_only=True, gc=False):
+    """One instrument of a venue, in both vocabularies. Numbers are as sent."""
+
+    name: str  # ours: BTC-USDT, BTC-USDT-PERP, BTC-USDT-250926, BTC-USD-250926-60000-C
+    symbol: str  # the venue's
+    kind: Literal["spot", "perpetual", "future", "option"]
+    base: str
+    quote: str
+    tick_size: str | None = None
+    lot_size: str | None = None
+    contract_size: str | None = None  # of one contract, in base or quote as the venue defines it
+    trading: bool = True  # False: listed, but cannot be traded now
+    volume: str | None = None  # of 24 h, in quote units; ranks `by: volume`
+
+
+class InstrumentList(Struct, frozen=True, kw_only=True):
+    """Where the venue's instruments are listed.
+
+    `parse` is given the bodies of the answers in the order of `requests`. It raises
+    `DecodeError` where an answer as a whole is not what the venue promises, and
+    leaves out single entries that have no name in our terms.
+    """
+
+    requests: tuple[RestRequest, ...]
+    parse: Callable[[Sequence[bytes]], list[Instrument]]
+
+
+class RestBook(Struct, frozen=True, kw_only=True):
+    """A whole book over REST: `request(symbol)`; `decode(body, rx)` returns a snapshot."""
+
+    request: Callable[[str], RestRequest]
+    decode: Callable[[bytes, int], Book]
+
+
+class BookRule(Struct, frozen=True, kw_only=True):
+    """How a channel's books are joined, and what proves that no update is missing.
+
+    `continuity`, of the update that follows another one:
+    "prev_seq": its `prev_seq` is the `seq` before. "first_seq": its `first_seq` is the
+    `seq` before + 1. "plus_one": its `seq` is the `seq` before + 1. "none": the venue
+    sends nothing that would show a loss.
+
+    `rest`: the snapshot is fetched; without, it comes in the stream. `joins(snapshot
+    seq, delta)` tells whether *delta* may be the first one applied to it; deltas
+    whose `seq` is not beyond the snapshot's are passed over before.
+
+    `checksum(bids, asks)`, best first: to be compared with `Book.checksum`.
+    `depth`: levels a side that the venue counts on being kept, the rest cut off.
+    """
+
+    continuity: Literal["prev_seq", "first_seq", "plus_one", "none"]
+    rest: RestBook | None = None
+    joins: Callable[[int, Book], bool] | None = None
+    checksum: Callable[[Sequence[Level], Sequence[Level]], int] | None = None
+    depth: int | None = None
+
+
+class Backfill(Struct, frozen=True, kw_only=True):
+    """Missing trades over REST, where ids are consecutive integers.
+
+    `request(symbol, first, last)` asks for these ids, at most `most` of them;
+    `decode(body, rx)` returns trades in ascending order, maybe more than asked for.
+    """
+
+    request: Callable[[str, int, int], RestRequest]
+    decode: Callable[[bytes, int], list[Trade]]
+    most: int
+
+
+class Ticket(Struct, frozen=True, kw_only=True):
+    """Something to ask for over REST before each connection: it gives the URL to connect to."""
+
+    request: RestRequest
+    url: Callable[[bytes, str], str]  # body, the URL planned; raises DecodeError
+
+
 def _same_path(channel: str, instrument: str) -> str:  # noqa: ARG001
     return ""
 
@@ -141,6 +234,11 @@ class Venue(Struct, frozen=True, kw_only=True):
     new_parser: Callable[[], Parse] | None = None
     path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
     heartbeat: Heartbeat | None = None
+    ticket: Ticket | None = None
+    rest_limits: RestLimits | None = None
+    instruments: InstrumentList | None = None
+    books: Mapping[str, BookRule] = {}  # by our channel
+    backfills: Mapping[str, Backfill] = {}  # by our channel
 
     def __post_init__(self) -> None:
         if (self.parse is None) == (self.new_parser is None):
