@@ -8,6 +8,7 @@ stream exactly between the last of them and the next.
 """
 
 from collections import deque
+from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct, structs
@@ -203,16 +204,16 @@ class _Pending:
     def __init__(self) -> None:
         self.first: Book | None = None
         self._last: Book | None = None
-        self._bids: dict[str, Level] = {}
-        self._asks: dict[str, Level] = {}
+        self._bids: dict[Decimal, Level] = {}
+        self._asks: dict[Decimal, Level] = {}
 
     def add(self, book: Book) -> None:
         if self.first is None:
             self.first = book
         self._last = book
-        # Deleted and set anew, a level is still one entry.
-        self._bids.update((level[0], level) for level in book.bids)
-        self._asks.update((level[0], level) for level in book.asks)
+        # Not by the text: the same price may come with more or fewer zeros at its end.
+        self._bids.update((Decimal(level[0]), level) for level in book.bids)
+        self._asks.update((Decimal(level[0]), level) for level in book.asks)
 
     def on_top_of(self, snapshot: Book) -> Book:
         """Return the snapshot as of the last update.
