@@ -59,6 +59,16 @@ class BookTracker:
         self._pending: _Pending | None = None
 
     @property
+    def rule(self) -> BookRule:
+        """How this book is joined."""
+        return self._rule
+
+    @property
+    def comes_in_stream(self) -> bool:
+        """Whether its snapshots do; otherwise they are fetched."""
+        return self._rule.rest is None
+
+    @property
     def in_gap(self) -> bool:
         """A loss is marked, and the book is not whole again."""
         return self._in_gap
