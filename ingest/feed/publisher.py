@@ -63,7 +63,7 @@ class FeedPublisher:
         *,
         started_ns: int,
         after_crash: bool,
-        on_book_lost: Callable[[Route], None] = lambda route: None,
+        on_book_lost: Callable[[Route], None],
     ) -> None:
         """*after_crash*: an earlier process fed these streams, and died.
 
