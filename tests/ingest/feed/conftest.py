@@ -139,7 +139,7 @@ class Kit:
         *,
         after_crash: bool = False,
         venue: Venue | None = None,
-        on_book_lost: Callable[[Route], None] = lambda route: None,  # noqa: ARG005
+        on_book_lost: Callable[[Route], None] = lambda route: None,
     ) -> FeedPublisher:
         return FeedPublisher(
             plan,
