@@ -97,8 +97,12 @@ class FeedSession:
                 raise error
 
     def resubscribe(self, topic: Topic) -> None:
-        """Leave one topic and subscribe to it anew, at the venue's pace."""
-        self._subscriber.resubscribe(topic)
+        """Leave one topic and subscribe to it anew, at the venue's pace.
+
+        Where the venue cannot do that, the connection is left for a new one.
+        """
+        if not self._subscriber.resubscribe(topic):
+            self._leaving = Reconnect("resync")
         self._stir.set()
 
     def _on_driver_done(self, driver: "asyncio.Task[None]") -> None:

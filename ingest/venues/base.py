@@ -240,6 +240,9 @@ class Venue(Struct, frozen=True, kw_only=True):
     # Only topics of one group go into one request, where the venue's requests are for
     # a single channel, or for a single topic.
     request_group: Callable[[Topic], str] = _one_group
+    # Without it, a topic is only begun anew with the whole connection.
+    unsubscribe: Callable[[Sequence[Topic], int], bytes] | None = None
+    opening: Sequence[bytes] = ()  # sent first on every connection
     path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
     heartbeat: Heartbeat | None = None
     ticket: Ticket | None = None

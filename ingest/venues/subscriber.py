@@ -57,13 +57,16 @@ class Subscriber:
         self._pace_ns = round(_NS_PER_S / venue.limits.requests_per_s)
         self._may_send_ns = now_ns
         self._request_id = 0
+        self._plain = deque(venue.opening)  # to be sent first; nobody waits for the answers
         self._queue: deque[_Chunk] = deque()
         self._sent: dict[int, _Sent] = {}  # by request id, oldest first
         self.active: set[Topic] = set()
         self.refused: dict[Topic, Reject] = {}
         self.unanswered: set[Topic] = set()
         size = venue.limits.topics_per_request
-        for bundles in _groups(venue, topics):
+        groups = _groups(venue, topics)
+        self._bundles = {bundle[0].name: bundle for group in groups for bundle in group}
+        for bundles in groups:
             self._queue.extend(
                 _Chunk(bundles[start : start + size]) for start in range(0, len(bundles), size)
             )
@@ -71,7 +74,7 @@ class Subscriber:
     @property
     def settled(self) -> bool:
         """Whether every topic has come to its end: nothing to send, nothing awaited."""
-        return not self._queue and not self._sent
+        return not self._plain and not self._queue and not self._sent
 
     def wait_ns(self, now_ns: int) -> int | None:
         """Return how long until there is something to send or to expire.
@@ -79,16 +82,22 @@ class Subscriber:
         0 means now, `None` not before an answer comes.
         """
         due = [sent.deadline_ns for sent in self._sent.values()]
-        if self._queue:
+        if self._plain or self._queue:
             due.append(self._may_send_ns)
         return max(0, min(due) - now_ns) if due else None
 
     def next_request(self, now_ns: int) -> bytes | None:
         """Return the request to send now, `None` if there is none or the pacing forbids it.
 
-        The caller sends it at once; the deadline of its answer starts now.
+        The caller sends it at once; the deadline of its answer, if it gets one, starts
+        now.
         """
-        if not self._queue or now_ns < self._may_send_ns:
+        if now_ns < self._may_send_ns:
+            return None
+        if self._plain:
+            self.count_message(now_ns)
+            return self._plain.popleft()
+        if not self._queue:
             return None
         chunk = self._queue.popleft()
         self._request_id += 1
@@ -100,6 +109,22 @@ class Subscriber:
         )
         self.count_message(now_ns)
         return message
+
+    def resubscribe(self, topic: Topic) -> bool:
+        """Leave *topic*, and what shares its name, and ask for it anew.
+
+        False if the venue has no way of leaving a single topic.
+        """
+        bundle = self._bundles[topic.name]
+        if self._venue.unsubscribe is None:
+            return False
+        if topic not in self.active:
+            return True  # it is being asked for already
+        self._request_id += 1
+        self._plain.append(self._venue.unsubscribe(bundle, self._request_id))
+        self.active.difference_update(bundle)
+        self._queue.append(_Chunk([bundle]))
+        return True
 
     def count_message(self, now_ns: int) -> None:
         """Make room in the pacing for a message that went out now, such as a heartbeat."""

@@ -299,3 +299,38 @@ def test_every_topic_comes_to_one_end(data: st.DataObject) -> None:
 
     ends = [*subscriber.active, *subscriber.refused, *subscriber.unanswered]
     assert sorted(names(ends)) == sorted(names(all_topics))
+
+
+def test_a_topic_is_left_and_asked_for_anew() -> None:
+    """In this order, at the venue's pace, and only if it was there."""
+    leaving = msgspec.structs.replace(
+        venue(), unsubscribe=lambda some, number: f"leave {names(some)} {number}".encode()
+    )
+    (topic,) = topics(1)
+    subscriber = Subscriber(leaving, [topic], START)
+    assert asked(subscriber.next_request(START)) == ["c0usdt@trade"]
+    assert subscriber.resubscribe(topic)  # it is being asked for
+    assert subscriber.wait_ns(START) == 10 * S
+    subscriber.on_ack(Ack(1))
+
+    assert subscriber.resubscribe(topic)
+    assert subscriber.next_request(START + S) == b"leave ['c0usdt@trade'] 2"
+    assert subscriber.next_request(START + S) is None
+    assert asked(subscriber.next_request(START + 2 * S)) == ["c0usdt@trade"]
+    assert not subscriber.settled
+    assert subscriber.on_ack(Ack(3)) == [topic]
+    assert subscriber.settled
+
+
+def test_a_venue_where_a_topic_cannot_be_left() -> None:
+    (topic,) = topics(1)
+    subscriber = Subscriber(msgspec.structs.replace(venue(), unsubscribe=None), [topic], START)
+    assert not subscriber.resubscribe(topic)
+
+
+def test_the_opening_comes_first() -> None:
+    opened = msgspec.structs.replace(venue(), opening=(b"one", b"two"))
+    subscriber = Subscriber(opened, topics(1), START)
+    sent = [subscriber.next_request(START + n * S) for n in range(3)]
+    assert sent[:2] == [b"one", b"two"]
+    assert asked(sent[2]) == ["c0usdt@trade"]
