@@ -236,7 +236,7 @@ def test_instruments() -> None:
     "bodies",
     [
         [b'{"error":["EGeneral:Too many requests"]}', TICKER],
-        [PAIRS, b'{"error":["EGeneral:Too many requests"]}'],
+        [PAIRS, b"<html>"],
         [b"<html>", TICKER],
         [PAIRS, b'{"error":[],"result":{"XXBTZUSD":{"v":["1","x"],"p":["1","1"]}}}'],
     ],
@@ -246,6 +246,14 @@ def test_refused_listing(bodies: list[bytes]) -> None:
     assert VENUE.instruments is not None
     with pytest.raises(DecodeError):
         VENUE.instruments.parse(bodies)
+
+
+def test_instruments_without_volumes() -> None:
+    """Where the venue refuses the second request, the list is without volumes."""
+    assert VENUE.instruments is not None
+    refused = b'{"error":["EGeneral:Too many requests"]}'
+
+    assert [entry.volume for entry in VENUE.instruments.parse([PAIRS, refused])] == [None] * 3
 
 
 @pytest.mark.parametrize("instrument", ["BTC", "btc-usd", "BTC/USD", "BTC-USD-250926"])

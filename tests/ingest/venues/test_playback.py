@@ -227,7 +227,8 @@ def test_every_channel_can_be_subscribed(venue: str) -> None:
 
         assert isinstance(json.loads(request), dict | list)
         for name in topic.name.split(":"):
-            assert name.encode() in request
+            # Some venues have one feed of liquidations for all instruments.
+            assert name.encode() in request or channel == "liquidation"
 
 
 @pytest.mark.parametrize("venue", venues.names())
