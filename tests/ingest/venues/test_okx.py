@@ -198,7 +198,7 @@ def test_candles_are_served_elsewhere() -> None:
 
 
 def test_liquidations_are_one_feed_for_all() -> None:
-    """A request asks once for the type; each item comes under its own instrument, asked for or not."""
+    """A request asks once for the type; each item goes to its own instrument."""
     names = ["BTC-USDT-PERP", "ETH-USDT-PERP", "BTC-USD-250926", "BTC-USD-250926-60000-C", "A-B"]
     topics = [VENUE.topic("liquidation", name) for name in names]
 
