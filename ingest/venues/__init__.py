@@ -1,12 +1,13 @@
 """The venues that ingest speaks to. To add one, write its file and name it here."""
 
-from ingest.venues import binance, kraken, kraken_v1, okx
+from ingest.venues import binance, bybit, kraken, kraken_v1, okx
 from ingest.venues.base import Venue
 
 _VENUES: dict[str, Venue] = {
     venue.name: venue
     for venue in (
         binance.VENUE,
+        bybit.VENUE,
         kraken.VENUE,
         kraken_v1.VENUE,
         okx.VENUE,
