@@ -81,7 +81,7 @@ class Candle(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     high: Price
     low: Price
     close: Price
-    volume: Size
+    volume: Size | None = None
     quote_volume: Size | None = None
     trades: int | None = None
     closed: bool

@@ -1,6 +1,6 @@
 """The venues that ingest speaks to. To add one, write its file and name it here."""
 
-from ingest.venues import binance, bybit, kraken, kraken_v1, okx
+from ingest.venues import binance, bybit, gateio, kraken, kraken_v1, okx
 from ingest.venues.base import Venue
 
 _VENUES: dict[str, Venue] = {
@@ -8,6 +8,7 @@ _VENUES: dict[str, Venue] = {
     for venue in (
         binance.VENUE,
         bybit.VENUE,
+        gateio.VENUE,
         kraken.VENUE,
         kraken_v1.VENUE,
         okx.VENUE,
