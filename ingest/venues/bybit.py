@@ -610,13 +610,13 @@ VENUE = Venue(
     rest_url="https://api.bybit.com",
     docs_url="https://bybit-exchange.github.io/docs/v5/ws/connect",
     limits=Limits(
-        # "the length of args array … should not exceed 21,000 characters" for one
-        # connection; none of ours is longer than 40 with its quotes and comma.
+        # "for one public connection, you cannot have length of "args" array over 21,000
+        # characters"; none of ours is longer than 40 with its quotes and comma.
         topics_per_connection=500,
         topics_per_request=10,  # "Spot can input up to 10 args for each subscription request"
         request_bytes=21_000,
         requests_per_s=5.0,  # no number is published
-        connects=(500, 300.0),  # "no more than 500 connections within 5 minutes"
+        connects=(500, 300.0),  # "Do not build over 500 connections in 5 minutes"
     ),
     channels={
         "trade": ChannelSpec(topic="publicTrade.{symbol}", decode=_trades),
@@ -641,9 +641,10 @@ VENUE = Venue(
     parse=_parse,
     subscribe=_subscribe,
     path=_path,
-    # "recommend client … sends the ping heartbeat packet every 20 seconds"
+    # "we recommend that you send the ping heartbeat packet every 20 seconds"
     heartbeat=Heartbeat(payload=b'{"op":"ping"}', after_idle_s=20.0, timeout_s=10.0, always=True),
-    rest_limits=RestLimits(weight=(600, 5.0)),  # "600 requests within a 5-second window per IP"
+    # 600 requests in 5 seconds and address (docs/v5/rate-limit).
+    rest_limits=RestLimits(weight=(600, 5.0)),
     instruments=InstrumentList(
         # Spot comes whole; of contracts 1000 is the most, and there are fewer.
         requests=(

@@ -428,7 +428,7 @@ VENUE = Venue(
         topics_per_request=50,
         request_bytes=8 * 1024,
         requests_per_s=10.0,
-        # "Number of connections per IP: ≤ 300"; attempts are not limited.
+        # No limit on attempts is published; of connections, 300 an address are known of.
         connects=(60, 60.0),
     ),
     channels={
@@ -446,7 +446,8 @@ VENUE = Venue(
     heartbeat=Heartbeat(
         payload=b'{"time":%d,"channel":"spot.ping"}' % _TIME, after_idle_s=15.0, timeout_s=10.0
     ),
-    rest_limits=RestLimits(weight=(200, 10.0)),  # "200r/10s per endpoint"
+    # 200 requests in 10 seconds for each public endpoint, by address.
+    rest_limits=RestLimits(weight=(200, 10.0)),
     instruments=InstrumentList(
         requests=(
             RestRequest(path="/api/v4/spot/currency_pairs"),

@@ -406,8 +406,8 @@ LISTING: Final = (
     RestRequest(path="/0/public/AssetPairs"),
     RestRequest(path="/0/public/Ticker"),  # of all pairs
 )
-# "Calling the public endpoints at a frequency of 1 per second (or less) would remain
-# within the rate limits": support.kraken.com, "What are the API rate limits?"
+# One request a second stays within the limits of the public endpoints: support.kraken.com,
+# "What are the API rate limits?"
 REST_LIMITS: Final = RestLimits(weight=(1, 1.0))
 
 
@@ -471,7 +471,7 @@ VENUE = Venue(
         # Not published either. More than some 15 requests at once are met with
         # "Exceeded msg rate" (nautilus_trader; knowm/XChange issue 502).
         requests_per_s=1.0,
-        # "approximately 150 attempts per rolling 10 minutes", then a ban of 10 minutes.
+        # By address: "approximately 150 attempts per rolling 10 minutes", then a ban of 10.
         connects=(140, 600.0),
         ack_timeout_s=15.0,
     ),
