@@ -44,7 +44,7 @@ class Trade(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     price: Price
     size: Size
     side: Side
-    id: str
+    id: str | None = None
     first_id: str | None = None
     last_id: str | None = None
     backfill: bool | None = None  # fetched over REST after a gap
@@ -81,7 +81,7 @@ class Candle(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     high: Price
     low: Price
     close: Price
-    volume: Size
+    volume: Size | None = None
     quote_volume: Size | None = None
     trades: int | None = None
     closed: bool

@@ -177,6 +177,8 @@ class FeedSession:
     def _on_data(self, data: Data, payload: bytes, rx: int) -> None:
         if self._publisher.publish(data, rx):
             self._counters.data += 1
+        elif data.shared:
+            self._counters.control += 1  # passed over, as what carries no data for us
         else:
             self._counters.unknown_topic += 1
             self._samples.warning("unknown_topic", payload, "data of a topic not asked for")

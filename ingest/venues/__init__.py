@@ -1,9 +1,19 @@
 """The venues that ingest speaks to. To add one, write its file and name it here."""
 
-from ingest.venues import binance, okx
+from ingest.venues import binance, bybit, gateio, kraken, kraken_v1, okx
 from ingest.venues.base import Venue
 
-_VENUES: dict[str, Venue] = {venue.name: venue for venue in (binance.VENUE, okx.VENUE)}
+_VENUES: dict[str, Venue] = {
+    venue.name: venue
+    for venue in (
+        binance.VENUE,
+        bybit.VENUE,
+        gateio.VENUE,
+        kraken.VENUE,
+        kraken_v1.VENUE,
+        okx.VENUE,
+    )
+}
 
 
 def get(name: str) -> Venue:

@@ -28,6 +28,8 @@ class Data(Struct, frozen=True, gc=False):
     topic: str
     payload: Raw | bytes  # undecoded JSON; a Raw shares the frame's memory
     action: str = ""  # "snapshot"/"update" where the venue says so outside the payload
+    # Of a feed for all instruments at once: one that nobody asked for is no surprise.
+    shared: bool = False
 
 
 class Ack(Struct, frozen=True, gc=False):

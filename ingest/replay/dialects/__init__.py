@@ -1,6 +1,15 @@
 """Every venue the replay can be. One more is a file here and a line below."""
 
-from ingest.replay.dialects import binance, okx
+from ingest.replay.dialects import binance, bybit, gateio, kraken_v1, okx
 from ingest.replay.dialects.base import Dialect
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (binance.DIALECT, okx.DIALECT)}
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect
+    for dialect in (
+        binance.DIALECT,
+        bybit.DIALECT,
+        gateio.DIALECT,
+        kraken_v1.DIALECT,
+        okx.DIALECT,
+    )
+}

@@ -8,6 +8,7 @@ from ingest.venues.decoding import (
     check_decimals,
     decimal_or_none,
     levels_decoder,
+    number,
     rfc3339_ns,
     seconds_ns,
 )
@@ -164,5 +165,14 @@ def test_other_seconds(text: str) -> None:
     """Anything else is refused."""
     with pytest.raises(DecodeError) as caught:
         seconds_ns("here", text)
+
+    assert caught.value.reason == "bad_value"
+
+
+@pytest.mark.parametrize("text", [b"null", b"-1", b"NaN", b"[]", b'"', b"1" * 50 + b"x"])
+def test_other_numbers(text: bytes) -> None:
+    """What is no number is refused, and shown."""
+    with pytest.raises(DecodeError) as caught:
+        number("here", msgspec.Raw(text))
 
     assert caught.value.reason == "bad_value"
