@@ -1,9 +1,17 @@
 """The venues that ingest speaks to. To add one, write its file and name it here."""
 
-from ingest.venues import binance, okx
+from ingest.venues import binance, binance_coinm, binance_usdm, okx
 from ingest.venues.base import Venue
 
-_VENUES: dict[str, Venue] = {venue.name: venue for venue in (binance.VENUE, okx.VENUE)}
+_VENUES: dict[str, Venue] = {
+    venue.name: venue
+    for venue in (
+        binance.VENUE,
+        binance_coinm.VENUE,
+        binance_usdm.VENUE,
+        okx.VENUE,
+    )
+}
 
 
 def get(name: str) -> Venue:

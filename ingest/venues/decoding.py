@@ -98,7 +98,7 @@ def number(what: str, raw: Raw) -> str:
     """
     found = _NUMBER(raw)
     if not found:
-        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw[:40])!r}")
+        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw)[:40]!r}")
     return found[1].decode()
 
 
@@ -106,7 +106,7 @@ def signed_number(what: str, raw: Raw) -> str:
     """The same, of a value that may be negative, such as a funding rate."""
     found = _SIGNED_NUMBER(raw)
     if not found:
-        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw[:40])!r}")
+        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw)[:40]!r}")
     return found[1].decode()
 
 
