@@ -1,6 +1,6 @@
 """The venues that ingest speaks to. To add one, write its file and name it here."""
 
-from ingest.venues import binance, binance_coinm, binance_usdm, okx
+from ingest.venues import binance, binance_coinm, binance_usdm, coinbase, coinbase_advanced, okx
 from ingest.venues.base import Venue
 
 _VENUES: dict[str, Venue] = {
@@ -9,6 +9,8 @@ _VENUES: dict[str, Venue] = {
         binance.VENUE,
         binance_coinm.VENUE,
         binance_usdm.VENUE,
+        coinbase.VENUE,
+        coinbase_advanced.VENUE,
         okx.VENUE,
     )
 }

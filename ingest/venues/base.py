@@ -241,6 +241,7 @@ class Venue(Struct, frozen=True, kw_only=True):
     # a single channel, or for a single topic.
     request_group: Callable[[Topic], str] = _one_group
     path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
+    opening: Sequence[bytes] = ()  # sent first on every connection
     heartbeat: Heartbeat | None = None
     ticket: Ticket | None = None
     rest_limits: RestLimits | None = None
