@@ -1,14 +1,15 @@
 """What Binance's two derivatives markets have in common, beyond what all its markets have."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from msgspec import Raw, Struct
 
 from ingest.model import Bbo, Book, Funding, Liquidation, Mark, Side, Ticker, Trade
+from ingest.venues import binance_rest as rest
 from ingest.venues import binance_streams as streams
-from ingest.venues.base import Data, Limits
+from ingest.venues.base import Backfill, BookRule, ChannelSpec, Data, InstrumentList, Limits
 from ingest.venues.decoding import (
     NS_PER_MS,
     Milliseconds,
@@ -73,26 +74,26 @@ def limits(topics_per_connection: int) -> Limits:
     )
 
 
-def trade(data: Data, rx: int) -> Sequence[Trade]:
+def _trade(data: Data, rx: int) -> Sequence[Trade]:
     """Decode `@trade`, which is not documented here, but served."""
     events = streams.trade(data, rx)
     # A price of zero stands for an id that was spent on something else than a trade.
     return events if events[0].price.strip("0.") else ()
 
 
-def bbo(data: Data, rx: int) -> Sequence[Bbo]:
+def _bbo(data: Data, rx: int) -> Sequence[Bbo]:
     """Decode `@bookTicker`."""
     wire = _decode_book_ticker(data.payload)
     return (streams.bbo_event(wire, data.topic, rx, ts=wire.E * NS_PER_MS),)
 
 
-def book(data: Data, rx: int) -> Sequence[Book]:
+def _book(data: Data, rx: int) -> Sequence[Book]:
     """Decode `@depth`."""
     wire = _decode_depth(data.payload)
     return (streams.depth_event(wire, data.topic, rx, prev_seq=wire.pu),)
 
 
-def joins(snapshot_seq: int, delta: Book) -> bool:
+def _joins(snapshot_seq: int, delta: Book) -> bool:
     """Tell whether the delta says all that changed since the snapshot.
 
     "U <= lastUpdateId AND u >= lastUpdateId"; but ids are shared by all symbols,
@@ -107,7 +108,7 @@ def ticker(data: Data, rx: int) -> Sequence[Ticker]:
     return (streams.ticker_event(_decode_ticker(data.payload), data.topic, rx),)
 
 
-def mark(data: Data, rx: int) -> Sequence[Mark]:
+def _mark(data: Data, rx: int) -> Sequence[Mark]:
     """Decode `@markPrice`."""
     wire = _mark_price(data)
     return (
@@ -122,7 +123,7 @@ def mark(data: Data, rx: int) -> Sequence[Mark]:
     )
 
 
-def funding(data: Data, rx: int) -> Sequence[Funding]:
+def _funding(data: Data, rx: int) -> Sequence[Funding]:
     """Decode the funding rate in `@markPrice`; dated futures have none."""
     wire = _mark_price(data)
     rate = _rate(wire)
@@ -143,7 +144,7 @@ def _rate(wire: _MarkPrice) -> str | None:
     return None if bytes(wire.r) == b'""' else signed_number("binance @markPrice", wire.r)
 
 
-def liquidation(data: Data, rx: int) -> Sequence[Liquidation]:
+def _liquidation(data: Data, rx: int) -> Sequence[Liquidation]:
     """Decode `@forceOrder`: the order, not what became of it.
 
     Of each second the venue sends the largest one only.
@@ -175,3 +176,45 @@ def split_instrument(venue: str, instrument: str, example: str) -> tuple[str, st
             f"BASE-QUOTE-YYMMDD in capital letters and digits, for example {example}"
         )
     return found[1], found[2], found[3]
+
+
+_MARK_PRICE = "{symbol_lower}@markPrice@1s"
+CHANNELS = {
+    "trade": ChannelSpec(topic="{symbol_lower}@trade", decode=_trade),
+    "agg_trade": ChannelSpec(topic="{symbol_lower}@aggTrade", decode=streams.agg_trade),
+    "bbo": ChannelSpec(topic="{symbol_lower}@bookTicker", decode=_bbo),
+    "book": ChannelSpec(topic="{symbol_lower}@depth@100ms", decode=_book),
+    "ticker": ChannelSpec(topic="{symbol_lower}@ticker", decode=ticker),
+    "candle": ChannelSpec(topic="{symbol_lower}@kline_{interval}", decode=streams.candle),
+    "mark": ChannelSpec(topic=_MARK_PRICE, decode=_mark),
+    "funding": ChannelSpec(topic=_MARK_PRICE, decode=_funding),
+    "liquidation": ChannelSpec(topic="{symbol_lower}@forceOrder", decode=_liquidation),
+}
+INTERVALS = {interval: interval for interval in streams.INTERVALS}
+REST_LIMITS = rest.limits(2400)  # exchangeInfo: REQUEST_WEIGHT, 2400 a minute
+
+
+def books(root: str) -> dict[str, BookRule]:
+    """Return how books are joined."""
+    snapshot = rest.book(root, limit=1000, weight=20)
+    return {"book": BookRule(continuity="prev_seq", rest=snapshot, joins=_joins)}
+
+
+def backfills(root: str) -> dict[str, Backfill]:
+    """Return how past trades are asked for; those of `trade` want a key."""
+    return {"agg_trade": rest.agg_trades(root, weight=20)}
+
+
+def instruments(
+    root: str,
+    to_symbol: Callable[[str], str],
+    volume: Callable[[rest.Turnover, str | None], str],
+) -> InstrumentList:
+    """Return how instruments are listed; *volume* as in `rest.instruments`."""
+    return rest.instruments(
+        root,
+        info_weight=1,
+        tickers_weight=40,  # of all symbols
+        to_symbol=to_symbol,
+        volume=volume,
+    )

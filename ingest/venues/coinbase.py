@@ -6,13 +6,13 @@ Source: https://docs.cdp.coinbase.com/exchange/websocket-feed/channels
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
 from ingest.errors import DecodeError
-from ingest.model import Book, Level, Side, Ticker, Trade
+from ingest.model import Book, Level, Ticker, Trade
 from ingest.venues.base import (
     Ack,
     Backfill,
@@ -25,18 +25,17 @@ from ingest.venues.base import (
     InstrumentList,
     Limits,
     Reject,
-    RestLimits,
     RestRequest,
     Topic,
     Venue,
 )
+from ingest.venues.coinbase_common import REST_LIMITS, TAKER, check_product
 from ingest.venues.decoding import (
     SequenceNumber,
     check_decimals,
     decimal_or_none,
     decoder,
     levels_decoder,
-    mismatch,
     rfc3339_ns,
 )
 
@@ -46,8 +45,6 @@ _CHANNELS = ("matches", "ticker", _BOOK)
 _CHANNEL_OF = {"match": "matches", "ticker": "ticker", "snapshot": _BOOK, "l2update": _BOOK}
 # last_match repeats the trade before the subscription.
 _NO_DATA = ("last_match", "heartbeat", "status")
-# The maker's side is sent: who took was on the other.
-_TAKER: Final[dict[str, Side]] = {"buy": "sell", "sell": "buy"}
 _MAKER = Literal["buy", "sell"]
 _INSTRUMENT = re.compile(r"[A-Z0-9]+-[A-Z0-9]+").fullmatch
 _NAMED_IN_ERROR = re.compile(r"([A-Z0-9]+-[A-Z0-9]+) is not a valid product").match
@@ -155,14 +152,9 @@ def _parse(message: bytes) -> Inbound:
     raise DecodeError("unknown_frame", f"coinbase frame: of unknown type {frame.type[:40]!r}")
 
 
-def _check_product(what: str, topic: str, product: str) -> None:
-    if topic.partition(":")[2] != product:
-        raise mismatch(what, topic, product)
-
-
 def _matches(data: Data, rx: int) -> Sequence[Trade]:
     wire = _decode_match(data.payload)
-    _check_product("coinbase match", data.topic, wire.product_id)
+    check_product("coinbase match", data.topic, wire.product_id)
     return (_trade(wire, rx),)
 
 
@@ -173,7 +165,7 @@ def _trade(wire: _PastTrade, rx: int, *, backfill: bool | None = None) -> Trade:
         ts=rfc3339_ns("coinbase match", wire.time),
         price=wire.price,
         size=wire.size,
-        side=_TAKER[wire.side],
+        side=TAKER[wire.side],
         id=str(wire.trade_id),
         backfill=backfill,
     )
@@ -182,7 +174,7 @@ def _trade(wire: _PastTrade, rx: int, *, backfill: bool | None = None) -> Trade:
 def _ticker(data: Data, rx: int) -> Sequence[Ticker]:
     what = "coinbase ticker"
     wire = _decode_ticker(data.payload)
-    _check_product(what, data.topic, wire.product_id)
+    check_product(what, data.topic, wire.product_id)
     check_decimals(what, wire.price)
     return (
         Ticker(
@@ -204,7 +196,7 @@ def _ticker(data: Data, rx: int) -> Sequence[Ticker]:
 def _book(data: Data, rx: int) -> Sequence[Book]:
     what = "coinbase level2"
     wire: _Snapshot | _Update = _decode_book(data.payload)
-    _check_product(what, data.topic, wire.product_id)
+    check_product(what, data.topic, wire.product_id)
     ts = None if wire.time is None else rfc3339_ns(what, wire.time)
     if isinstance(wire, _Snapshot):
         bids, asks = _decode_levels(wire.bids), _decode_levels(wire.asks)
@@ -296,7 +288,7 @@ VENUE = Venue(
     to_symbol=_to_symbol,
     parse=_parse,
     subscribe=_subscribe,
-    rest_limits=RestLimits(weight=(10, 1.0)),  # "public endpoints by IP: 10 requests per second"
+    rest_limits=REST_LIMITS,
     instruments=InstrumentList(
         requests=(RestRequest(path="/products"), RestRequest(path="/products/stats")),
         parse=_instruments,

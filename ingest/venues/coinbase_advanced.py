@@ -8,13 +8,13 @@ Source: https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from ingest.errors import DecodeError
-from ingest.model import Book, Candle, Level, Side, Ticker, Trade
+from ingest.model import Book, Candle, Level, Ticker, Trade
 from ingest.venues.base import (
     Ack,
     BookRule,
@@ -28,24 +28,21 @@ from ingest.venues.base import (
     Parse,
     Reconnect,
     Reject,
-    RestLimits,
     RestRequest,
     Topic,
     Venue,
 )
 from ingest.venues.candles import closing
+from ingest.venues.coinbase_common import REST_LIMITS, TAKER, check_product
 from ingest.venues.decoding import (
     SequenceNumber,
     check_decimals,
     decimal_or_none,
     decoder,
-    mismatch,
     rfc3339_ns,
 )
 
 _NS_PER_S = 1_000_000_000
-# The maker's side is sent: who took was on the other.
-_TAKER: Final[dict[str, Side]] = {"BUY": "sell", "SELL": "buy"}
 _SPOT = re.compile(r"[A-Z0-9]+-[A-Z0-9]+").fullmatch
 _PERPETUAL = re.compile(r"([A-Z0-9]+)-USDC-PERP").fullmatch
 # BTC-USDC is answered with BTC-USD, which it shares a book with, but for these two.
@@ -229,15 +226,10 @@ def _latest(candles: list[Raw]) -> list[Raw]:
     return [raw for _, raw in latest.values()]
 
 
-def _check_product(what: str, topic: str, product: str) -> None:
-    if topic.partition(":")[2] != product:
-        raise mismatch(what, topic, product)
-
-
 def _trades(data: Data, rx: int) -> Sequence[Trade]:
     what = "coinbase-advanced market_trades"
     wire = _decode_trade(data.payload)
-    _check_product(what, data.topic, wire.product_id)
+    check_product(what, data.topic, wire.product_id)
     check_decimals(what, wire.price, wire.size)
     return (
         Trade(
@@ -245,7 +237,7 @@ def _trades(data: Data, rx: int) -> Sequence[Trade]:
             ts=rfc3339_ns(what, wire.time),
             price=wire.price,
             size=wire.size,
-            side=_TAKER[wire.side],
+            side=TAKER[wire.side],
             id=wire.trade_id,
         ),
     )
@@ -254,7 +246,7 @@ def _trades(data: Data, rx: int) -> Sequence[Trade]:
 def _ticker(data: Data, rx: int) -> Sequence[Ticker]:
     what = "coinbase-advanced ticker"
     wire = _decode_ticker(data.payload)
-    _check_product(what, data.topic, wire.product_id)
+    check_product(what, data.topic, wire.product_id)
     check_decimals(what, wire.price)
     return (
         Ticker(
@@ -275,7 +267,7 @@ def _ticker(data: Data, rx: int) -> Sequence[Ticker]:
 def _candle(data: Data, rx: int) -> Candle:
     what = "coinbase-advanced candles"
     wire = _decode_candle(data.payload)
-    _check_product(what, data.topic, wire.product_id)
+    check_product(what, data.topic, wire.product_id)
     check_decimals(what, wire.open, wire.high, wire.low, wire.close, wire.volume)
     return Candle(
         rx=rx,
@@ -293,7 +285,7 @@ def _candle(data: Data, rx: int) -> Candle:
 def _book(data: Data, rx: int) -> Sequence[Book]:
     what = "coinbase-advanced level2"
     wire = _decode_book(data.payload)
-    _check_product(what, data.topic, wire.product_id)
+    check_product(what, data.topic, wire.product_id)
     sides: dict[str, list[Level]] = {"bid": [], "offer": []}
     for level in wire.updates:
         check_decimals(what, level.price_level, level.new_quantity)
@@ -397,8 +389,7 @@ VENUE = Venue(
     request_group=_channel,  # "one channel per subscription message"
     # Without it, "most channels close within 60-90 seconds if no updates are sent".
     opening=(b'{"type":"subscribe","channel":"heartbeats"}',),
-    # "REST, public endpoints: 10 requests per second" and address
-    rest_limits=RestLimits(weight=(10, 1.0)),
+    rest_limits=REST_LIMITS,
     instruments=InstrumentList(
         requests=(RestRequest(path="/api/v3/brokerage/market/products"),),
         parse=_instruments,
