@@ -27,7 +27,7 @@ class Data(Struct, frozen=True, gc=False):
 
     topic: str
     payload: Raw | bytes  # undecoded JSON; a Raw shares the frame's memory
-    action: str = ""  # "snapshot"/"update" where the venue says so outside the payload
+    action: str = ""  # what the venue says outside the payload: "snapshot"/"update", a time
 
 
 class Ack(Struct, frozen=True, gc=False):
@@ -61,7 +61,7 @@ class Answer(Struct, frozen=True, gc=False):
 
 
 class Reconnect(Struct, frozen=True, gc=False):
-    """The venue announces that this connection will go away: open another."""
+    """The connection will go away, as the venue announces, or has lost data: open another."""
 
     reason: str
 
