@@ -1,13 +1,28 @@
 """The venues that ingest speaks to. To add one, write its file and name it here."""
 
-from ingest.venues import binance, bybit, gateio, kraken, kraken_v1, okx
+from ingest.venues import (
+    binance,
+    binance_coinm,
+    binance_usdm,
+    bybit,
+    coinbase,
+    coinbase_advanced,
+    gateio,
+    kraken,
+    kraken_v1,
+    okx,
+)
 from ingest.venues.base import Venue
 
 _VENUES: dict[str, Venue] = {
     venue.name: venue
     for venue in (
         binance.VENUE,
+        binance_coinm.VENUE,
+        binance_usdm.VENUE,
         bybit.VENUE,
+        coinbase.VENUE,
+        coinbase_advanced.VENUE,
         gateio.VENUE,
         kraken.VENUE,
         kraken_v1.VENUE,

@@ -63,7 +63,7 @@ class Answer(Struct, frozen=True, gc=False):
 
 
 class Reconnect(Struct, frozen=True, gc=False):
-    """The venue announces that this connection will go away: open another."""
+    """The connection will go away, as the venue announces, or has lost data: open another."""
 
     reason: str
 

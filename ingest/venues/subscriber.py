@@ -1,4 +1,4 @@
-"""The subscriptions of one connection: what to send when, and what became of it.
+"""The requests of one connection: what to send when, and what became of it.
 
 Pure: bytes and times in, bytes and times out. The connection's shell sends what
 `next_request` returns, hands over the answers, and calls `expire` when
@@ -51,7 +51,7 @@ class Subscriber:
     """
 
     def __init__(self, venue: Venue, topics: Sequence[Topic], now_ns: int) -> None:
-        """Queue *topics*; the first request may go out at *now_ns*."""
+        """Queue what the venue wants first, then *topics*; the first may go out at *now_ns*."""
         self._venue = venue
         self._ack_timeout_ns = round(venue.limits.ack_timeout_s * _NS_PER_S)
         self._pace_ns = round(_NS_PER_S / venue.limits.requests_per_s)
