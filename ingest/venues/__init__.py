@@ -1,12 +1,13 @@
 """The venues that ingest speaks to. To add one, write its file and name it here."""
 
-from ingest.venues import binance, htx, htx_coinm, htx_usdm, okx
+from ingest.venues import binance, bitmex, htx, htx_coinm, htx_usdm, okx
 from ingest.venues.base import Venue
 
 _VENUES: dict[str, Venue] = {
     venue.name: venue
     for venue in (
         binance.VENUE,
+        bitmex.VENUE,
         htx.VENUE,
         htx_coinm.VENUE,
         htx_usdm.VENUE,

@@ -11,7 +11,17 @@ from ingest import venues
 from ingest.errors import DecodeError
 from ingest.model import Book
 from ingest.venues import htx_wire
-from ingest.venues.base import Ack, Answer, Data, Ignored, Inbound, Instrument, Reconnect, Reject
+from ingest.venues.base import (
+    Ack,
+    Answer,
+    Data,
+    Ignored,
+    Inbound,
+    Instrument,
+    Reconnect,
+    Reject,
+    Venue,
+)
 from ingest.venues.htx_wire import MOST_FRAME_BYTES, parse
 
 DATA = Path(__file__).parents[2] / "data"
@@ -108,10 +118,8 @@ def test_a_side_that_is_missing() -> None:
     expected = Book(rx=9, ts=1_000_000, type="snapshot", bids=[], asks=[("1.5", "2")], seq=2)
     assert htx_wire.book(data, 9) == (expected,)
 
-    tick = {"ts": 1, "bid": None, "ask": [1.5, 2]}
-    (bbo,) = htx_wire.contract_bbo(
-        Data("market.X.bbo", json.dumps({"ts": 1, "tick": tick}).encode()), 9
-    )
+    frame = b'{"ts":1,"tick":{"ts":1,"bid":null,"ask":[1.5,2]}}'
+    (bbo,) = htx_wire.contract_bbo(Data("market.X.bbo", frame), 9)
     assert (bbo.bid, bbo.bid_size, bbo.ask, bbo.ask_size) == (None, None, "1.5", "2")
 
 
@@ -154,9 +162,7 @@ def test_a_notification_of_another_contract() -> None:
         ),
     ],
 )
-def test_subscribe(
-    venue: venues.Venue, channel: str, instrument: str, expected: dict[str, str]
-) -> None:
+def test_subscribe(venue: Venue, channel: str, instrument: str, expected: dict[str, str]) -> None:
     """Market data and notifications are asked for in two dialects."""
     topic = venue.topic(channel, instrument)
 
@@ -186,7 +192,7 @@ def test_paths(channel: str, path: str) -> None:
         (COINM, "SHIB-USD-PERP", "SHIB-USD"),
     ],
 )
-def test_symbols(venue: venues.Venue, instrument: str, symbol: str) -> None:
+def test_symbols(venue: Venue, instrument: str, symbol: str) -> None:
     """Our names become the venue's by rule."""
     assert venue.to_symbol(instrument) == symbol
 
@@ -202,13 +208,13 @@ def test_symbols(venue: venues.Venue, instrument: str, symbol: str) -> None:
         (COINM, "BTC-USDT-PERP", "BTC-USD-PERP"),
     ],
 )
-def test_names_that_cannot_be(venue: venues.Venue, instrument: str, text: str) -> None:
+def test_names_that_cannot_be(venue: Venue, instrument: str, text: str) -> None:
     """A name in another form is refused with the forms that fit."""
     with pytest.raises(ValueError, match=text):
         venue.to_symbol(instrument)
 
 
-def listed(venue: venues.Venue, *bodies: bytes) -> dict[str, Instrument]:
+def listed(venue: Venue, *bodies: bytes) -> dict[str, Instrument]:
     assert venue.instruments is not None
     found = {one.name: one for one in venue.instruments.parse(bodies)}
     assert all(venue.to_symbol(name) == one.symbol for name, one in found.items())
@@ -240,9 +246,7 @@ def test_spot_instruments() -> None:
         (COINM, "BTC-USD-PERP", "BTC-USD", "100.000000000000000000"),
     ],
 )
-def test_contract_instruments(
-    venue: venues.Venue, name: str, symbol: str, contract_size: str
-) -> None:
+def test_contract_instruments(venue: Venue, name: str, symbol: str, contract_size: str) -> None:
     """The recorded listing gives contracts, their size and, of today's answer, futures."""
     body = (DATA / venue.name / "contracts.json").read_bytes()
     future = symbol.encode() + b"-220225"
