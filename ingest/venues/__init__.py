@@ -1,6 +1,6 @@
 """The venues that ingest speaks to. To add one, write its file and name it here."""
 
-from ingest.venues import binance, bitmex, htx, htx_coinm, htx_usdm, okx
+from ingest.venues import binance, bitmex, crypto_com, htx, htx_coinm, htx_usdm, hyperliquid, okx
 from ingest.venues.base import Venue
 
 _VENUES: dict[str, Venue] = {
@@ -8,9 +8,11 @@ _VENUES: dict[str, Venue] = {
     for venue in (
         binance.VENUE,
         bitmex.VENUE,
+        crypto_com.VENUE,
         htx.VENUE,
         htx_coinm.VENUE,
         htx_usdm.VENUE,
+        hyperliquid.VENUE,
         okx.VENUE,
     )
 }
