@@ -59,8 +59,7 @@ class Subscriber:
         self.refused: dict[Topic, Reject] = {}
         self.unanswered: set[Topic] = set()
         size = venue.limits.topics_per_request
-        # Several of our channels may be read from one of the venue's: it is named once.
-        unique = list({topic.name: topic for topic in topics}.values())
+        unique = list(dict.fromkeys(topics))
         self._queue.extend(
             _Chunk(unique[start : start + size]) for start in range(0, len(unique), size)
         )

@@ -265,16 +265,3 @@ def test_every_topic_comes_to_one_end(data: st.DataObject) -> None:
 
     ends = [*subscriber.active, *subscriber.refused, *subscriber.unanswered]
     assert sorted(names(ends)) == sorted(names(all_topics))
-
-
-def test_one_name_for_several_channels() -> None:
-    """Channels read from one of the venue's own are asked for once, and settle together."""
-    wanted = [Topic(channel, "BTC-USDT-PERP", "ctx:BTC") for channel in ("mark", "funding")]
-    subscriber = Subscriber(venue(), wanted, 0)
-
-    request = subscriber.next_request(0)
-
-    assert request is not None
-    assert request.count(b"ctx:BTC") == 1
-    assert [topic.name for topic in subscriber.on_ack(Ack(topics=("ctx:BTC",)))] == ["ctx:BTC"]
-    assert subscriber.settled
