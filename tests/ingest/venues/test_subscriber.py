@@ -53,6 +53,40 @@ def test_chunks_by_count() -> None:
     assert subscriber.next_request(START + 3 * S) is None
 
 
+def test_one_name_for_several_channels() -> None:
+    """One subscription that feeds several of our channels is one in the counts, and ends all."""
+    several = [
+        Topic(channel=channel, instrument="C-USDT", name=name)
+        for channel, name in [("ticker", "t"), ("trade", "x"), ("mark", "t"), ("book", "y")]
+    ]
+    subscriber = Subscriber(venue(topics_per_request=2), several, START)
+
+    assert asked(subscriber.next_request(START)) == ["t", "t", "x"]
+    assert asked(subscriber.next_request(START + S)) == ["y"]
+    assert subscriber.on_ack(Ack(topics=("t",))) == [several[0], several[2]]
+    refusal = Reject("no", request_id=1)
+    assert subscriber.on_reject(refusal) == [several[1]]
+    expired = subscriber.expire(START + 100 * S)
+    assert expired == Expired(retried=(several[3],))
+    assert subscriber.active == {several[0], several[2]}
+
+
+def test_a_request_for_each_group() -> None:
+    """Where the venue's requests are for one channel, no request mixes them."""
+    by_channel = msgspec.structs.replace(venue(), request_group=lambda topic: topic.channel)
+    mixed = [
+        Topic(channel=channel, instrument=f"C{number}-USDT", name=f"{channel}{number}")
+        for number in range(5)
+        for channel in ("trade", "bbo")
+    ]
+    subscriber = Subscriber(by_channel, mixed, START)
+
+    requests = [asked(subscriber.next_request(START + second * S)) for second in range(4)]
+
+    assert [len(request) for request in requests] == [4, 1, 4, 1]
+    assert [len({name[:-1] for name in request}) for request in requests] == [1, 1, 1, 1]
+
+
 def test_topic_too_long_for_a_request() -> None:
     """It goes out alone, for the venue to judge, and holds up no other."""
     subscriber = Subscriber(venue(request_bytes=10), topics(2), START)
