@@ -9,7 +9,7 @@ Source: https://www.bitmex.com/app/wsAPI
 import re
 from calendar import monthrange
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -49,9 +49,14 @@ from ingest.venues.base import (
     Topic,
     Venue,
 )
-from ingest.venues.decoding import SequenceNumber, decoder, mismatch, number, signed_number
-
-Timestamp = Annotated[datetime, Meta(tz=True)]
+from ingest.venues.decoding import (
+    SequenceNumber,
+    decoder,
+    mismatch,
+    number,
+    rfc3339_ns,
+    signed_number,
+)
 
 _SIDES: Final[dict[str, Side]] = {"Buy": "buy", "Sell": "sell"}
 _SECONDS: Final = {"tradeBin1m": 60, "tradeBin5m": 300, "tradeBin1h": 3600, "tradeBin1d": 86_400}
@@ -59,8 +64,6 @@ _MONTH_CODES: Final = "FGHJKMNQUVXZ"
 _FRIDAY: Final = 4
 # The largest recorded book has 1,100 levels.
 _MOST_LEVELS: Final = 200_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_YEAR: Final = 2261  # of nanoseconds in 63 bits
 
 
 class _Filter(Struct, gc=False):
@@ -92,7 +95,7 @@ class _Symbol(Struct, gc=False):
 
 
 class _Trade(Struct, gc=False):
-    timestamp: Timestamp
+    timestamp: str
     symbol: str
     side: Literal["Buy", "Sell"]
     size: Raw
@@ -101,7 +104,7 @@ class _Trade(Struct, gc=False):
 
 
 class _Quote(Struct, gc=False):
-    timestamp: Timestamp
+    timestamp: str
     symbol: str
     bidSize: Raw = Raw(b"null")
     bidPrice: Raw = Raw(b"null")
@@ -115,11 +118,11 @@ class _Level(Struct, gc=False):
     side: Literal["Buy", "Sell"]
     size: Raw = Raw(b"null")
     price: Raw = Raw(b"null")
-    timestamp: Timestamp | None = None  # not in the recordings of 2021
+    timestamp: str | None = None  # not in the recordings of 2021
 
 
 class _Bin(Struct, gc=False):
-    timestamp: Timestamp  # of the end
+    timestamp: str  # of the end
     symbol: str
     open: Raw
     high: Raw
@@ -142,7 +145,7 @@ class _Instrument(Struct, gc=False):
     """Of a `partial` everything, of an `update` what has changed."""
 
     symbol: str
-    timestamp: Timestamp | None = None
+    timestamp: str | None = None
     lastPrice: Raw | UnsetType = UNSET
     prevPrice24h: Raw | UnsetType = UNSET
     highPrice: Raw | UnsetType = UNSET
@@ -154,7 +157,7 @@ class _Instrument(Struct, gc=False):
     markPrice: Raw | UnsetType = UNSET
     indicativeSettlePrice: Raw | UnsetType = UNSET
     fundingRate: Raw | UnsetType = UNSET
-    fundingTimestamp: Timestamp | UnsetType | None = UNSET
+    fundingTimestamp: str | UnsetType | None = UNSET
     openInterest: Raw | UnsetType = UNSET
 
 
@@ -205,12 +208,6 @@ def _rows(table: str, action: str, data: Raw, asked: _Filter | None) -> Inbound 
     ]
 
 
-def _ns(what: str, time: datetime) -> int:
-    if not 1970 <= time.year <= _LAST_YEAR:
-        raise DecodeError("bad_value", f"{what}: timestamp out of range, {time}")
-    return (time - _EPOCH) // timedelta(microseconds=1) * 1000
-
-
 def _check_symbol(what: str, topic: str, symbol: str) -> None:
     if topic.partition(":")[2] != symbol:
         raise mismatch(what, topic, symbol)
@@ -227,7 +224,7 @@ def _trades(data: Data, rx: int) -> Sequence[Trade]:
         events.append(
             Trade(
                 rx=rx,
-                ts=_ns(what, wire.timestamp),
+                ts=rfc3339_ns(what, wire.timestamp),
                 price=number(what, wire.price),
                 size=number(what, wire.size),
                 side=_SIDES[wire.side],
@@ -245,7 +242,7 @@ def _quotes(data: Data, rx: int) -> Sequence[Bbo]:
         events.append(
             Bbo(
                 rx=rx,
-                ts=_ns(what, wire.timestamp),
+                ts=rfc3339_ns(what, wire.timestamp),
                 bid=_number_or_none(what, wire.bidPrice),
                 bid_size=_number_or_none(what, wire.bidSize),
                 ask=_number_or_none(what, wire.askPrice),
@@ -279,7 +276,7 @@ class _Levels:
             for row in rows:
                 _check_symbol(what, data.topic, row.symbol)
                 if row.timestamp is not None:
-                    times.append(_ns(what, row.timestamp))
+                    times.append(rfc3339_ns(what, row.timestamp))
                 self._apply(what, data.action, row, sides)
         except DecodeError:
             # Half of it is applied, and nothing of it will be published.
@@ -320,7 +317,7 @@ def _candles(data: Data, rx: int) -> Sequence[Candle]:
         _check_symbol(what, data.topic, wire.symbol)
         if bytes(wire.close) == b"null" or bytes(wire.open) == b"null":
             continue  # never traded yet
-        end = _ns(what, wire.timestamp)
+        end = rfc3339_ns(what, wire.timestamp)
         events.append(
             Candle(
                 rx=rx,
@@ -372,7 +369,7 @@ class _State:
             self._row = {}
         for wire in _decode_instruments(data.payload):
             _check_symbol(what, data.topic, wire.symbol)
-            ts = None if wire.timestamp is None else _ns(what, wire.timestamp)
+            ts = None if wire.timestamp is None else rfc3339_ns(what, wire.timestamp)
             touched = False
             for field in self._fields:
                 raw = getattr(wire, field)
@@ -384,7 +381,7 @@ class _State:
                     read = signed_number if field == "fundingRate" else number
                     self._row[field] = None if null else read(what, raw)
                 else:
-                    self._row[field] = None if raw is None else _ns(what, raw)
+                    self._row[field] = None if raw is None else rfc3339_ns(what, raw)
             if touched:
                 found.append((ts, dict(self._row)))
         return found
@@ -476,7 +473,7 @@ class _Listed(Struct, gc=False):
     state: str
     underlying: str
     quoteCurrency: str
-    expiry: Timestamp | None = None
+    expiry: str | None = None
     tickSize: Raw = Raw(b"null")
     lotSize: Raw = Raw(b"null")
     foreignNotional24h: Raw = Raw(b"null")
@@ -501,7 +498,8 @@ def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
         if kind == "perpetual":
             name += "-PERP"
         elif kind == "future" and wire.expiry is not None:
-            name += f"-{wire.expiry:%y%m%d}"
+            year, month, day = wire.expiry[2:4], wire.expiry[5:7], wire.expiry[8:10]
+            name += f"-{year}{month}{day}"
         elif kind != "spot":
             continue
         try:
@@ -526,7 +524,9 @@ def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
 
 
 def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:  # noqa: ARG001  # has no ids
-    return msgspec.json.encode({"op": "subscribe", "args": [topic.name for topic in topics]})
+    return msgspec.json.encode(
+        {"op": "subscribe", "args": list(dict.fromkeys(topic.name for topic in topics))}
+    )
 
 
 VENUE = Venue(

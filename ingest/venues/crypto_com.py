@@ -11,8 +11,18 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ingest.errors import DecodeError
-from ingest.model import Bbo, Book, Candle, Funding, Mark, OpenInterest, Side, Ticker, Trade
-from ingest.venues.bars import Bars
+from ingest.model import (
+    AnyEvent,
+    Bbo,
+    Book,
+    Candle,
+    Funding,
+    Mark,
+    OpenInterest,
+    Side,
+    Ticker,
+    Trade,
+)
 from ingest.venues.base import (
     Ack,
     Answer,
@@ -31,6 +41,7 @@ from ingest.venues.base import (
     Topic,
     Venue,
 )
+from ingest.venues.candles import closing
 from ingest.venues.decoding import (
     NS_PER_MS,
     Milliseconds,
@@ -127,7 +138,8 @@ _decode_trades = decoder(list[_Trade], "crypto-com trade")
 _decode_snapshots = decoder(list[_Snapshot], "crypto-com book")
 _decode_deltas = decoder(list[_Delta], "crypto-com book.update")
 _decode_tickers = decoder(list[_Ticker], "crypto-com ticker")
-_decode_bars = decoder(list[_Bar], "crypto-com candlestick")
+_decode_bar = decoder(_Bar, "crypto-com candlestick")
+_decode_bars = decoder(list[Raw], "crypto-com candlestick")
 _decode_values = decoder(list[_Value], "crypto-com value")
 _decode_levels = levels_decoder("crypto-com book", columns=3)  # price, size, orders
 
@@ -281,28 +293,31 @@ def _open_interest(data: Data, rx: int) -> Sequence[OpenInterest]:
     return events
 
 
-def _new_candles() -> Decode:
-    bars, what = Bars(), "crypto-com candlestick"
+def _candle(data: Data, rx: int) -> Candle:
+    wire = _decode_bar(data.payload)
+    check_decimals("crypto-com candlestick", wire.o, wire.h, wire.l, wire.c, wire.v)
+    return Candle(
+        rx=rx,
+        start=wire.t * NS_PER_MS,
+        open=wire.o,
+        high=wire.h,
+        low=wire.l,
+        close=wire.c,
+        volume=wire.v,
+        closed=False,
+    )
 
-    def candles(data: Data, rx: int) -> Sequence[Candle]:
-        found = []
-        for wire in _decode_bars(data.payload):
-            check_decimals(what, wire.o, wire.h, wire.l, wire.c, wire.v)
-            found.append(
-                Candle(
-                    rx=rx,
-                    start=wire.t * NS_PER_MS,
-                    open=wire.o,
-                    high=wire.h,
-                    low=wire.l,
-                    close=wire.c,
-                    volume=wire.v,
-                    closed=False,
-                )
-            )
+
+def _new_candles() -> Decode:
+    of_one_bar = closing(_candle)()
+
+    def candles(data: Data, rx: int) -> Sequence[AnyEvent]:
+        bars = [Data(data.topic, bar) for bar in _decode_bars(data.payload)]
+        # As one: what is broken in a later bar must not leave the earlier ones counted.
+        bars.sort(key=lambda bar: _candle(bar, rx).start)
         if data.action == _HISTORY:
-            found = sorted(found, key=lambda candle: candle.start)[-1:]
-        return bars.mark(found)
+            bars = bars[-1:]  # those before are long over
+        return [event for bar in bars for event in of_one_bar(bar, rx)]
 
     return candles
 
@@ -413,7 +428,7 @@ def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
 
 def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
     params = {
-        "channels": [topic.name for topic in topics],
+        "channels": list(dict.fromkeys(topic.name for topic in topics)),
         # These concern books only: changes every 10 ms after a whole book.
         "book_subscription_type": "SNAPSHOT_AND_UPDATE",
         "book_update_frequency": 10,

@@ -6,6 +6,7 @@ field (`Meta(pattern=…)`) costs 0.4 µs a value, one over the joined values 0.
 """
 
 import re
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
@@ -17,6 +18,7 @@ from ingest.errors import DecodeError
 from ingest.model import Level
 
 Reason = Literal[
+    "bad_compression",
     "bad_json",
     "bad_utf8",
     "too_deep",
@@ -105,7 +107,7 @@ def number(what: str, raw: Raw) -> str:
     """
     found = _NUMBER(raw)
     if not found:
-        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw[:40])!r}")
+        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw)[:40]!r}")
     return found[1].decode()
 
 
@@ -113,7 +115,7 @@ def signed_number(what: str, raw: Raw) -> str:
     """The same, of a value that may be negative, such as a funding rate."""
     found = _SIGNED_NUMBER(raw)
     if not found:
-        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw[:40])!r}")
+        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw)[:40]!r}")
     return found[1].decode()
 
 
@@ -181,6 +183,26 @@ def levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level]]:
         return rows if columns == 2 else [(level[0], level[1]) for level in rows]
 
     return decode_levels
+
+
+def gunzip(what: str, data: bytes, most: int) -> bytes:
+    """Inflate one whole gzip member of at most *most* bytes, for venues that send these.
+
+    Never makes more than *most* bytes, whatever *data* claims to hold.
+
+    Raises:
+        DecodeError: `bad_compression`: no gzip, cut off, more behind it, or too large.
+    """
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        body = inflate.decompress(data, most)
+    except zlib.error as exc:
+        raise DecodeError("bad_compression", f"{what}: {exc}") from exc
+    if not inflate.eof or inflate.unused_data:
+        raise DecodeError(
+            "bad_compression", f"{what}: expected one gzip member of at most {most} bytes"
+        )
+    return body
 
 
 def mismatch(what: str, topic: str, symbol: str) -> DecodeError:

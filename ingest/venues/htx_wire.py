@@ -143,12 +143,12 @@ def _request_id(sent: int | str | None) -> int | None:
 
 
 def subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
-    """Build the request for one topic: there is no request for several."""
-    (topic,) = topics
-    if topic.name.startswith("public."):
-        return msgspec.json.encode({"op": "sub", "cid": str(request_id), "topic": topic.name})
-    request = {"sub": topic.name, "id": str(request_id)}
-    if topic.name.endswith(".high_freq"):
+    """Build the request for the one name of *topics*: there is no request for several."""
+    name = topics[0].name
+    if name.startswith("public."):
+        return msgspec.json.encode({"op": "sub", "cid": str(request_id), "topic": name})
+    request = {"sub": name, "id": str(request_id)}
+    if name.endswith(".high_freq"):
         request["data_type"] = "incremental"
     return msgspec.json.encode(request)
 

@@ -22,13 +22,11 @@ from ingest.model import (
     Side,
     Trade,
 )
-from ingest.venues.bars import Bars
 from ingest.venues.base import (
     Ack,
     BookRule,
     ChannelSpec,
     Data,
-    Decode,
     Heartbeat,
     Ignored,
     Inbound,
@@ -42,6 +40,7 @@ from ingest.venues.base import (
     Topic,
     Venue,
 )
+from ingest.venues.candles import closing
 from ingest.venues.decoding import (
     NS_PER_MS,
     Milliseconds,
@@ -262,27 +261,21 @@ def _bbo(data: Data, rx: int) -> Sequence[Bbo]:
     )
 
 
-def _new_candles() -> Decode:
-    bars, what = Bars(), "hyperliquid candle"
-
-    def candles(data: Data, rx: int) -> Sequence[Candle]:
-        wire = _decode_bar(data.payload)
-        check_decimals(what, wire.o, wire.h, wire.l, wire.c, wire.v)
-        candle = Candle(
-            rx=rx,
-            start=wire.t * NS_PER_MS,
-            end=wire.T * NS_PER_MS,
-            open=wire.o,
-            high=wire.h,
-            low=wire.l,
-            close=wire.c,
-            volume=wire.v,
-            trades=wire.n,
-            closed=False,
-        )
-        return bars.mark([candle])
-
-    return candles
+def _candle(data: Data, rx: int) -> Candle:
+    wire = _decode_bar(data.payload)
+    check_decimals("hyperliquid candle", wire.o, wire.h, wire.l, wire.c, wire.v)
+    return Candle(
+        rx=rx,
+        start=wire.t * NS_PER_MS,
+        end=wire.T * NS_PER_MS,
+        open=wire.o,
+        high=wire.h,
+        low=wire.l,
+        close=wire.c,
+        volume=wire.v,
+        trades=wire.n,
+        closed=False,
+    )
 
 
 def _ctx(data: Data) -> _Ctx:
@@ -381,8 +374,8 @@ def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
 # An unknown coin is not refused: the venue closes the connection, whatever else it
 # serves. So config names come best from the listing.
 def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:  # noqa: ARG001  # has no ids
-    (topic,) = topics
-    kind, coin, *interval = topic.name.split(":")
+    # All of one name, as a request holds one.
+    kind, coin, *interval = topics[0].name.split(":")
     subscription = {"type": kind, "coin": coin}
     if interval:
         subscription["interval"] = interval[0]
@@ -414,7 +407,7 @@ VENUE = Venue(
         "trade": ChannelSpec(topic="trades:{symbol}", decode=_trades),
         "bbo": ChannelSpec(topic="bbo:{symbol}", decode=_bbo),
         "book": ChannelSpec(topic="l2Book:{symbol}", decode=_book),
-        "candle": ChannelSpec(topic="candle:{symbol}:{interval}", new_decoder=_new_candles),
+        "candle": ChannelSpec(topic="candle:{symbol}:{interval}", new_decoder=closing(_candle)),
         "mark": ChannelSpec(topic="activeAssetCtx:{symbol}", decode=_mark),
         "funding": ChannelSpec(topic="activeAssetCtx:{symbol}", decode=_funding),
         "open_interest": ChannelSpec(topic="activeAssetCtx:{symbol}", decode=_open_interest),

@@ -24,6 +24,7 @@ RX = 1_723_161_254_087_891_268
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 NUMBERS = {"price", "size", "bid", "bid_size", "ask", "ask_size", "last", "open", "high", "low"}
 NUMBERS |= {"close", "volume", "quote_volume"}
+NUMBERS |= {"mark", "index", "funding_rate", "rate", "open_interest"}
 
 HARD = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -92,10 +93,13 @@ def test_sample_becomes_its_events(venue: str, sample: Sample) -> None:
 @pytest.mark.parametrize(("venue", "sample"), ALL)
 def test_numbers_keep_every_character(venue: str, sample: Sample) -> None:
     """Prices and sizes are found in the frame as they stand, trailing zeros and all."""
-    frame = bytes(sample.frame).decode()
+    # What an earlier frame said may be said again, as of a bar that is over now.
+    frame = b" ".join(bytes(sent) for sent in [*sample.before, sample.frame]).decode()
 
     for event in decode(venue, sample):
         for text in number_texts(event):
+            if text == "0":
+                continue  # of a level that the venue deletes with a word of its own
             assert re.search(rf"(?<![\d.]){re.escape(text)}(?![\d.])", frame)
 
 
@@ -232,12 +236,15 @@ def test_every_channel_can_be_subscribed(venue: str) -> None:
 
 @pytest.mark.parametrize("venue", venues.names())
 def test_numbers_of_a_request(venue: str) -> None:
-    """As many topics as a request may hold have room in it; each has a name of its own."""
+    """As many topics as a request may hold have room in it; no instruments share a name."""
     spec = venues.get(venue)
     topics = {
         (sample.channel, sample.instrument): spec.topic(sample.channel, sample.instrument)
         for sample in samples(venue)
     }
-    assert len({(topic.name, topic.path) for topic in topics.values()}) == len(topics)
-    some = list(topics.values())[: spec.limits.topics_per_request]
+    # Several channels of one instrument may: `Subscriber` asks for it once.
+    by_name = {(topic.name, topic.path): topic for topic in topics.values()}
+    named = {(topic.name, topic.path, topic.instrument) for topic in topics.values()}
+    assert len(named) == len(by_name)
+    some = list(by_name.values())[: spec.limits.topics_per_request]
     assert len(spec.subscribe(some, 7)) <= spec.limits.request_bytes
