@@ -115,9 +115,12 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
 def _dialect_of(file: Path, records: Sequence[Record]) -> Dialect | None:
     for record in records:
         if isinstance(record, WsOpened | WsSent | RestAnswer):
-            host = urlsplit(record.url).hostname if not isinstance(record, WsSent) else None
-            if host is not None:
-                return next((d for d in DIALECTS.values() if host in d.hosts), None)
+            parts = urlsplit(record.url) if not isinstance(record, WsSent) else None
+            if parts is not None and parts.hostname is not None:
+                same = [d for d in DIALECTS.values() if parts.hostname in d.hosts]
+                # Venues that share a host are told apart by their paths.
+                by_path = [d for d in same if any(parts.path.startswith(p) for p in d.paths)]
+                return next(iter(by_path or same), None)
     # <venue>/<session>/<file> or <venue>/<file>
     for folder in (file.parent.name, file.parent.parent.name):
         for dialect in DIALECTS.values():

@@ -6,6 +6,7 @@ field (`Meta(pattern=…)`) costs 0.4 µs a value, one over the joined values 0.
 """
 
 import re
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
@@ -17,6 +18,7 @@ from ingest.errors import DecodeError
 from ingest.model import Level
 
 Reason = Literal[
+    "bad_compression",
     "bad_json",
     "bad_utf8",
     "too_deep",
@@ -49,6 +51,9 @@ _RFC_3339 = re.compile(
     r"(19[7-9][0-9]|2[01][0-9]{2})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?Z"
 ).fullmatch
 _SECONDS = re.compile(r"([0-9]{1,9}|[1-8][0-9]{9})(?:\.([0-9]{1,9}))?").fullmatch
+_PAIR = rb"\[" + _JSON_NUMBER + rb"," + _JSON_NUMBER + rb"\]"
+_PAIRS = re.compile(rb"\[(?:" + _PAIR + rb"(?:," + _PAIR + rb")*+)?+\]").fullmatch
+_EACH_PAIR = re.compile(r"\[([^\[,]++),([^\]]++)\]").findall
 # A value that itself holds the separator makes one number too many: no match.
 _JOINED = tuple(
     re.compile(",".join([_DECIMAL] * count)).fullmatch for count in range(_MOST_VALUES + 1)
@@ -155,6 +160,10 @@ def number_levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level
     decode: Callable[[Raw], list[Any]] = decoder(list[row], what)
 
     def decode_levels(raw: Raw) -> list[Level]:
+        # One pass over the bytes instead of two checks a level, where they are
+        # nothing but pairs of numbers: half the time.
+        if columns == 2 and _PAIRS(raw):
+            return _EACH_PAIR(bytes(raw).decode())
         return [(number(what, level[0]), number(what, level[1])) for level in decode(raw)]
 
     return decode_levels
@@ -181,6 +190,26 @@ def levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level]]:
         return rows if columns == 2 else [(level[0], level[1]) for level in rows]
 
     return decode_levels
+
+
+def gunzip(what: str, data: bytes, most: int) -> bytes:
+    """Inflate one whole gzip member of at most *most* bytes, for venues that send these.
+
+    Never makes more than *most* bytes, whatever *data* claims to hold.
+
+    Raises:
+        DecodeError: `bad_compression`: no gzip, cut off, more behind it, or too large.
+    """
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        body = inflate.decompress(data, most)
+    except zlib.error as exc:
+        raise DecodeError("bad_compression", f"{what}: {exc}") from exc
+    if not inflate.eof or inflate.unused_data:
+        raise DecodeError(
+            "bad_compression", f"{what}: expected one gzip member of at most {most} bytes"
+        )
+    return body
 
 
 def mismatch(what: str, topic: str, symbol: str) -> DecodeError:

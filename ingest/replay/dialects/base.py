@@ -11,7 +11,7 @@ from msgspec import Struct
 
 
 class Reply(Struct, frozen=True):
-    """Send this text to the client that asked."""
+    """Send this message to the client that asked."""
 
     payload: bytes
 
@@ -76,5 +76,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     # Key → prefix of the topics whose position decides which of several recorded
     # answers is due; None: the newest answer.
     rest_topic: Callable[[str], str | None] = lambda _: None
+    # Every message, data and answers, is a binary frame.
+    binary: bool = False
     # A topic not recorded → a recorded one whose messages serve for it.
     stand_in: Callable[[str], str | None] = lambda _: None

@@ -1,3 +1,7 @@
+import gzip
+import json
+import zlib
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,8 +11,10 @@ from ingest.errors import DecodeError
 from ingest.venues.decoding import (
     check_decimals,
     decimal_or_none,
+    gunzip,
     levels_decoder,
     number,
+    number_levels_decoder,
     rfc3339_ns,
     seconds_ns,
 )
@@ -176,3 +182,51 @@ def test_other_numbers(text: bytes) -> None:
         number("here", msgspec.Raw(text))
 
     assert caught.value.reason == "bad_value"
+
+
+number_pairs = number_levels_decoder("here", columns=2)
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        ("[]", []),
+        ("[[1.50,2]]", [("1.50", "2")]),
+        ("[[9.2E-7,0.0],[1e5,3]]", [("9.2E-7", "0.0"), ("1e5", "3")]),
+        ('[ [ 1.50 , "2.0" ] ]', [("1.50", "2.0")]),
+        ('[["1",2],[3,"4"]]', [("1", "2"), ("3", "4")]),
+    ],
+)
+def test_levels_of_numbers(side: str, expected: list[tuple[str, str]]) -> None:
+    """Numbers and strings that hold them keep every character, blanks or not."""
+    assert number_pairs(msgspec.Raw(side.encode())) == expected
+
+
+NO_LEVELS = ["", "[", "[[1,2]", "[[1,2],]", "[[1,2][3,4]]", "[[1]]", "[[1,2,3]]", "[1,2]"]
+NO_LEVELS += ["[[-1,2]]", "[[1,null]]", "[[1,[2]]]", '[["a",2]]', "null", "{}"]
+
+
+@pytest.mark.parametrize("side", NO_LEVELS)
+def test_what_are_no_levels_of_numbers(side: str) -> None:
+    """Anything else is refused as a whole."""
+    with pytest.raises(DecodeError):
+        number_pairs(msgspec.Raw(side.encode()))
+
+
+@given(st.lists(st.tuples(*[st.floats(0, 1e12)] * 2)))
+def test_any_levels_of_numbers(levels: list[tuple[float, float]]) -> None:
+    """However a number is written, it comes out as it was written."""
+    found = number_pairs(msgspec.Raw(json.dumps(levels, separators=(",", ":")).encode()))
+    assert found == [(json.dumps(price), json.dumps(size)) for price, size in levels]
+
+
+def test_gunzip() -> None:
+    """One whole member, up to the limit and not a byte beyond."""
+    assert gunzip("here", gzip.compress(b"x" * 100), 100) == b"x" * 100
+    packed = gzip.compress(b"x" * 100)
+    for broken in (b"", b"x", packed[:-1], packed + b"x", packed * 2, zlib.compress(b"x")):
+        with pytest.raises(DecodeError, match="here") as caught:
+            gunzip("here", broken, 1000)
+        assert caught.value.reason == "bad_compression"
+    with pytest.raises(DecodeError, match="99"):
+        gunzip("here", packed, 99)
