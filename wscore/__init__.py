@@ -28,7 +28,7 @@ from wscore.extensions import Deflate
 from wscore.fingerprint import ExtraFingerprints
 from wscore.options import NOT_SET, ConnectOptions, WebSocketOptions
 from wscore.reconnect import Reconnecting
-from wscore.response import Request, Response
+from wscore.response import HttpResponse, Request, Response
 from wscore.retry import WebSocketRetryStrategy, WsRetryOnRecvError
 from wscore.session import AsyncSession
 from wscore.stats import Stats
@@ -55,6 +55,7 @@ __all__ = [
     "Deflate",
     "ExtraFingerprints",
     "HandshakeError",
+    "HttpResponse",
     "Reconnecting",
     "Request",
     "RequestException",
