@@ -9,8 +9,9 @@ from collections.abc import Callable
 import structlog
 
 from ingest.feed.status import Totals, WorkerStatus
+from ingest.limits import Broker
 from ingest.plan import Plan, WorkerPlan
-from ingest.supervisor.process import WorkerProcess, describe_exit
+from ingest.supervisor.process import Message, WorkerProcess, describe_exit
 from ingest.worker.start import WorkerStart
 from wscore import Backoff
 
@@ -33,9 +34,15 @@ class Supervisor:
     """
 
     def __init__(
-        self, plan: Plan, *, on_status: Callable[[WorkerStatus], None] | None = None
+        self,
+        plan: Plan,
+        *,
+        on_status: Callable[[WorkerStatus], None] | None = None,
+        broker: Broker | None = None,
     ) -> None:
+        """*broker*: who gives turns to the workers; without one, a new one."""
         self._plan = plan
+        self._broker = broker or Broker()
         self._on_status = on_status
         self.statuses: dict[int, WorkerStatus] = {}
         self.restarts = 0
@@ -114,11 +121,20 @@ class Supervisor:
     async def _run_once(self, worker: WorkerPlan, restarts: int) -> str | None:
         """Run one process to its end; return what it died of, None if it ended in order."""
         number = worker.worker
-        start = WorkerStart(plan=worker, restarts=restarts, sharers=self._sharers())
+        start = WorkerStart(plan=worker, restarts=restarts)
+
+        def on_message(message: Message) -> None:
+            if isinstance(message, WorkerStatus):
+                self._on_report(message)
+            else:
+                attachment.receive(message)
+
         try:
-            process = await WorkerProcess.start(start, self._on_report)
+            process = await WorkerProcess.start(start, on_message)
         except OSError as exc:
             return f"not started: {exc}"
+        # Before it can have asked: nothing is read from it until this task waits.
+        attachment = self._broker.attach(process.go)
         self._processes[number] = process
         self._heard[number] = time.monotonic()
         if self._stopping.is_set():  # while it was being started
@@ -128,6 +144,7 @@ class Supervisor:
             status = await process.wait()
         finally:
             watchdog.cancel()
+            attachment.detach()
             del self._processes[number]
         # A SIGTERM that comes before the worker has a handler for it finds one that
         # has not begun to work.
@@ -171,11 +188,3 @@ class Supervisor:
         self.statuses[status.worker] = status
         if self._on_status is not None:
             self._on_status(status)
-
-    def _sharers(self) -> dict[str, int]:
-        """Count the workers of each venue: they share its limits on connection attempts."""
-        sharers: dict[str, int] = {}
-        for worker in self._plan.workers:
-            for venue in {connection.venue for connection in worker.connections}:
-                sharers[venue] = sharers.get(venue, 0) + 1
-        return sharers

@@ -11,9 +11,9 @@ import structlog
 from msgspec import structs
 
 from ingest import codecs, venues
-from ingest.feed.budget import RateBudget
 from ingest.feed.connection import FeedConnection
 from ingest.feed.status import Totals, WorkerStatus
+from ingest.limits import FromGate, Gate, Go
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.sinks.settings import SinkSettings
 from ingest.worker.reports import ReportPipe
@@ -26,6 +26,9 @@ _REPORT_EVERY_S = 0.5
 _CLOSE_SHARE = 0.4  # of the grace period: for the venues' CLOSE; the rest is the sink's
 _MARGIN_S = 0.5  # to be done before the supervisor's patience is
 _LAST_WORDS_S = 0.2
+_READ_BYTES = 65536
+
+_decode_go = msgspec.json.Decoder(Go).decode
 
 
 class WorkerService:
@@ -46,10 +49,9 @@ class WorkerService:
         codec = codecs.get(plan.redis.encoding)
         # Twice: a connection that is being closed still counts while its successor opens.
         self._session = AsyncSession(max_clients=2 * len(plan.connections))
-        budgets = {
-            name: RateBudget(*venues.get(name).limits.connects, shares=start.sharers.get(name, 1))
-            for name in {connection.venue for connection in plan.connections}
-        }
+        self._reports: ReportPipe | None = None
+        self._unread = b""  # of the supervisor's lines, one that has not come to its end
+        self._gate = Gate(self._ask_supervisor)
         self._feeds = [
             FeedConnection(
                 connection,
@@ -58,7 +60,7 @@ class WorkerService:
                 self._sink,
                 codec,
                 self._session,
-                budgets[connection.venue],
+                self._gate,
                 after_crash=start.restarts > 0,
             )
             for connection in plan.connections
@@ -71,7 +73,7 @@ class WorkerService:
         # Ctrl-C is the supervisor's to handle; it tells us when it is our turn.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         loop.add_reader(sys.stdin.fileno(), self._on_stdin)
-        reports = await ReportPipe.open(reports_fd)
+        reports = self._reports = await ReportPipe.open(reports_fd)
         reporter = asyncio.create_task(self._report(reports))
         self._sink.start()
         feeds = [
@@ -101,10 +103,21 @@ class WorkerService:
             self._stop.set()
 
     def _on_stdin(self) -> None:
-        # Nothing is sent after the first line, so readable means closed.
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        _log.error("worker: the supervisor is gone; stopping")
-        self._ask_to_stop("supervisor gone")
+        # The plan was read through a buffer; what follows it are answers to what we
+        # ask, and so none of them can have been read with it.
+        data = os.read(sys.stdin.fileno(), _READ_BYTES)
+        if not data:
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+            _log.error("worker: the supervisor is gone; stopping")
+            self._ask_to_stop("supervisor gone")
+            return
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        for line in lines:
+            self._gate.go(_decode_go(line).id)
+
+    def _ask_supervisor(self, message: FromGate) -> None:
+        assert self._reports is not None  # feeds start after it
+        self._reports.write(msgspec.json.encode(message))
 
     def _on_feed_done(self, task: "asyncio.Task[None]") -> None:
         if task.cancelled() or task.exception() is None:

@@ -10,5 +10,3 @@ class WorkerStart(Struct, frozen=True, kw_only=True):
 
     plan: WorkerPlan
     restarts: int = 0  # how often an earlier process of this worker died
-    # Of each venue: how many workers have connections to it and so share its limits.
-    sharers: dict[str, int] = {}

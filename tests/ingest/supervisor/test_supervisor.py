@@ -27,8 +27,8 @@ def report(frames=0, **more):
     counters = {"frames": frames, "disconnects": {"refused": 1}}
     feed = {"name": "f", "venue": "v", "state": "live", "topics": 1, "active": 1,
             "counters": counters}
-    print(json.dumps({"worker": start["plan"]["worker"], "pid": os.getpid(), "feeds": [feed],
-                      "sink": {"acked_entries": frames}, **more}), flush=True)
+    print(json.dumps({"type": "status", "worker": start["plan"]["worker"], "pid": os.getpid(),
+                      "feeds": [feed], "sink": {"acked_entries": frames}, **more}), flush=True)
 def until_told():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     report(5)
@@ -197,7 +197,7 @@ async def test_a_report_cut_off(worker: Any) -> None:
     """Half a line, as a crash leaves it, is logged; the supervisor goes on."""
     worker("""
 if start["restarts"] == 0:
-    print('{"worker": 0, "pi', end="", flush=True)
+    print('{"type": "status", "pi', end="", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 until_told()
 """)
