@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.servers.certificates import self_signed
-from tests.servers.http import answering
+from tests.servers.http_site import answering
 from tests.servers.proxies import http_proxy, socks5_proxy
 from tests.servers.raw import Peer, RawServer
 from wscore import AsyncSession, CurlECode, CurlError, RequestException, SessionClosed, Timeout

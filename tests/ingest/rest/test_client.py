@@ -8,7 +8,7 @@ from aiohttp import web
 
 from ingest.errors import RestError
 from ingest.venues.base import RestRequest
-from tests.servers.http import answering
+from tests.servers.http_site import answering
 
 PING = RestRequest(path="/api/v3/ping?x=1")
 
