@@ -86,6 +86,11 @@ class FeedConnection:
         self._ws: AsyncWebSocket | None = None
         self._stopping = asyncio.Event()
 
+    @property
+    def name(self) -> str:
+        """Its name in logs and streams."""
+        return self._plan.name
+
     async def run(self) -> None:
         """Keep the connection up until `stop`.
 

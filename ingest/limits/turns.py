@@ -26,6 +26,8 @@ class Turns:
 
     Lanes of one kind at one host with one limit have one budget, whatever the venues'
     names: it is the address that is counted. A ban is the host's, for all its lanes.
+    A queue is as long as there are askers who wait: one for each connection that is to
+    be opened, and for each REST request.
     """
 
     def __init__(self, limit_of: LimitOf) -> None:

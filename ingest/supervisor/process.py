@@ -10,8 +10,8 @@ import msgspec
 import structlog
 
 from ingest.feed.status import WorkerStatus
-from ingest.limits import Ask, Go, Tell, Withdraw
-from ingest.worker.start import WorkerStart
+from ingest.limits import Ask, Tell, Withdraw
+from ingest.worker.start import FromSupervisor, WorkerStart
 
 _log = structlog.get_logger(__name__)
 
@@ -70,12 +70,12 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
-    def go(self, number: int) -> None:
-        """Tell the worker that it is its turn; nothing happens if it is gone."""
+    def tell(self, message: FromSupervisor) -> None:
+        """Send a line; nothing happens if the worker is gone. Not before its first report."""
         stdin = self._process.stdin
         assert stdin is not None
         if not stdin.is_closing():
-            stdin.write(msgspec.json.encode(Go(number)) + b"\n")
+            stdin.write(msgspec.json.encode(message) + b"\n")
 
     async def wait(self) -> int:
         """Return the exit status (negative: by that signal), after its last report."""

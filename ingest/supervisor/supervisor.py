@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 
 import structlog
+from msgspec import structs
 
 from ingest.feed.status import Totals, WorkerStatus
-from ingest.limits import Broker
-from ingest.plan import Plan, WorkerPlan
+from ingest.limits import Broker, Go
+from ingest.plan import ConnectionPlan, Plan, WorkerPlan
 from ingest.supervisor.process import Message, WorkerProcess, describe_exit
-from ingest.worker.start import WorkerStart
+from ingest.worker.start import More, WorkerStart
 from wscore import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ class Supervisor:
         broker: Broker | None = None,
     ) -> None:
         """*broker*: who gives turns to the workers; without one, a new one."""
-        self._plan = plan
+        self._plans = {worker.worker: worker for worker in plan.workers}
         self._broker = broker or Broker()
         self._on_status = on_status
         self.statuses: dict[int, WorkerStatus] = {}
@@ -57,7 +58,7 @@ class Supervisor:
     async def run(self) -> int:
         """Run until stopped; return 0 if every worker ended gracefully and in time, else 1."""
         async with asyncio.TaskGroup() as group:
-            keepers = [group.create_task(self._keep_running(w)) for w in self._plan.workers]
+            keepers = [group.create_task(self._keep_running(number)) for number in self._plans]
             group.create_task(self._enforce_grace(keepers))
         return 1 if self._forced or self._unclean else 0
 
@@ -70,6 +71,14 @@ class Supervisor:
             return
         self._stopping.set()
         self._signal_all(signal.SIGTERM)
+
+    def add(self, connection: ConnectionPlan) -> int:
+        """Give one connection more to the worker with the fewest topics; return which."""
+        plan = min(self._plans.values(), key=lambda plan: (plan.topics, plan.worker))
+        self._plans[plan.worker] = structs.replace(
+            plan, connections=(*plan.connections, connection)
+        )
+        return plan.worker  # told at its next report
 
     @property
     def pids(self) -> dict[int, int]:
@@ -87,7 +96,7 @@ class Supervisor:
         for process in self._processes.values():
             process.signal(number)
 
-    async def _keep_running(self, worker: WorkerPlan) -> None:
+    async def _keep_running(self, number: int) -> None:
         """One worker's life, across its processes."""
         backoff = Backoff(
             base_s=_RESTART_BASE_S,
@@ -97,7 +106,7 @@ class Supervisor:
         restarts = 0
         while not self._stopping.is_set():
             started = time.monotonic()
-            died_of = await self._run_once(worker, restarts)
+            died_of = await self._run_once(self._plans[number], restarts)
             if self._stopping.is_set():
                 self._unclean |= died_of is not None
                 break
@@ -106,7 +115,7 @@ class Supervisor:
             delay_s = backoff.next_delay_s(connected_for_s=time.monotonic() - started)
             _log.error(
                 "supervisor: worker died, restarting",
-                worker=worker.worker,
+                worker=number,
                 died_of=died_of or "exit status 0",
                 lived_s=round(time.monotonic() - started, 3),
                 restarts=restarts,
@@ -123,9 +132,15 @@ class Supervisor:
         number = worker.worker
         start = WorkerStart(plan=worker, restarts=restarts)
 
+        told = len(worker.connections)
+
         def on_message(message: Message) -> None:
+            nonlocal told
             if isinstance(message, WorkerStatus):
                 self._on_report(message)
+                for connection in self._plans[number].connections[told:]:
+                    process.tell(More(connection))
+                    told += 1
             else:
                 attachment.receive(message)
 
@@ -134,7 +149,7 @@ class Supervisor:
         except OSError as exc:
             return f"not started: {exc}"
         # Before it can have asked: nothing is read from it until this task waits.
-        attachment = self._broker.attach(process.go)
+        attachment = self._broker.attach(lambda asked: process.tell(Go(asked)))
         self._processes[number] = process
         self._heard[number] = time.monotonic()
         if self._stopping.is_set():  # while it was being started
