@@ -233,6 +233,7 @@ class Venue(Struct, frozen=True, kw_only=True):
     # an earlier frame gave to a topic): made anew for each connection.
     new_parser: Callable[[], Parse] | None = None
     path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
+    opening: Sequence[bytes] = ()  # sent first on every connection
     heartbeat: Heartbeat | None = None
     ticket: Ticket | None = None
     rest_limits: RestLimits | None = None

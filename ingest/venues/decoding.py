@@ -98,7 +98,7 @@ def number(what: str, raw: Raw) -> str:
     """
     found = _NUMBER(raw)
     if not found:
-        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw[:40])!r}")
+        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw)[:40]!r}")
     return found[1].decode()
 
 
@@ -106,8 +106,13 @@ def signed_number(what: str, raw: Raw) -> str:
     """The same, of a value that may be negative, such as a funding rate."""
     found = _SIGNED_NUMBER(raw)
     if not found:
-        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw[:40])!r}")
+        raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw)[:40]!r}")
     return found[1].decode()
+
+
+def number_or_none(what: str, raw: Raw) -> str | None:
+    """As `number`; None where the field, whose default is an empty `Raw`, is absent or null."""
+    return None if bytes(raw) in (b"", b"null") else number(what, raw)
 
 
 def number_levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level]]:

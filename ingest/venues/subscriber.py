@@ -1,4 +1,4 @@
-"""The subscriptions of one connection: what to send when, and what became of it.
+"""The requests of one connection: what to send when, and what became of it.
 
 Pure: bytes and times in, bytes and times out. The connection's shell sends what
 `next_request` returns, hands over the answers, and calls `expire` when
@@ -47,19 +47,25 @@ class Subscriber:
     """
 
     def __init__(self, venue: Venue, topics: Sequence[Topic], now_ns: int) -> None:
-        """Queue *topics*; the first request may go out at *now_ns*."""
+        """Queue what the venue wants first, then *topics*; the first may go out at *now_ns*."""
         self._venue = venue
         self._ack_timeout_ns = round(venue.limits.ack_timeout_s * _NS_PER_S)
         self._pace_ns = round(_NS_PER_S / venue.limits.requests_per_s)
         self._may_send_ns = now_ns
         self._request_id = 0
+        self._opening = deque(venue.opening)
         self._queue: deque[_Chunk] = deque()
         self._sent: dict[int, _Sent] = {}  # by request id, oldest first
         self.active: set[Topic] = set()
         self.refused: dict[Topic, Reject] = {}
         self.unanswered: set[Topic] = set()
         size = venue.limits.topics_per_request
-        unique = list(dict.fromkeys(topics))
+        # Where one of the venue's channels carries several of ours, it is asked for
+        # once: one topic stands for all of its name.
+        by_name: dict[str, Topic] = {}
+        for topic in topics:
+            by_name.setdefault(topic.name, topic)
+        unique = list(by_name.values())
         self._queue.extend(
             _Chunk(unique[start : start + size]) for start in range(0, len(unique), size)
         )
@@ -67,7 +73,7 @@ class Subscriber:
     @property
     def settled(self) -> bool:
         """Whether every topic has come to its end: nothing to send, nothing awaited."""
-        return not self._queue and not self._sent
+        return not self._opening and not self._queue and not self._sent
 
     def wait_ns(self, now_ns: int) -> int | None:
         """Return how long until there is something to send or to expire.
@@ -75,16 +81,22 @@ class Subscriber:
         0 means now, `None` not before an answer comes.
         """
         due = [sent.deadline_ns for sent in self._sent.values()]
-        if self._queue:
+        if self._opening or self._queue:
             due.append(self._may_send_ns)
         return max(0, min(due) - now_ns) if due else None
 
     def next_request(self, now_ns: int) -> bytes | None:
         """Return the request to send now, `None` if there is none or the pacing forbids it.
 
-        The caller sends it at once; the deadline of its answer starts now.
+        The caller sends it at once; the deadline of its answer starts now. Nobody
+        waits for an answer to the venue's opening.
         """
-        if not self._queue or now_ns < self._may_send_ns:
+        if now_ns < self._may_send_ns:
+            return None
+        if self._opening:
+            self.count_message(now_ns)
+            return self._opening.popleft()
+        if not self._queue:
             return None
         chunk = self._queue.popleft()
         self._request_id += 1

@@ -33,10 +33,10 @@ def test_channel_names() -> None:
     assert okx.channel_names() == ["trade", "bbo", "book", "book_l2_tbt", "ticker"]
 
 
-@pytest.mark.parametrize("name", ["kraken", "", "BINANCE"])
+@pytest.mark.parametrize("name", ["no-such-venue", "", "BINANCE"])
 def test_unknown_venue(name: str) -> None:
     """The error lists the venues that there are."""
-    with pytest.raises(ValueError, match="supported are binance, okx"):
+    with pytest.raises(ValueError, match=r"supported are .*binance, .*okx"):
         venues.get(name)
 
 

@@ -1,10 +1,19 @@
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.errors import DecodeError
-from ingest.venues.decoding import check_decimals, decimal_or_none, levels_decoder
+from ingest.venues.decoding import (
+    check_decimals,
+    decimal_or_none,
+    levels_decoder,
+    number,
+    number_or_none,
+    signed_number,
+)
 
 two_columns = levels_decoder("here", columns=2)
 four_columns = levels_decoder("here", columns=4)
@@ -100,3 +109,22 @@ def test_joined_check_equals_single_checks(values: list[str]) -> None:
         return True
 
     assert passes(*values) == all(passes(value) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(b"", None), (b"null", None), (b"0.10", "0.10"), (b"1.0e-5", "1.0e-5"), (b'"7"', "7")],
+)
+def test_number_or_none(sent: bytes, expected: str | None) -> None:
+    """What is absent or null is none; a number keeps its characters."""
+    assert number_or_none("a price", msgspec.Raw(sent)) == expected
+
+
+@pytest.mark.parametrize("read", [number, signed_number, number_or_none])
+@pytest.mark.parametrize("sent", [b"[1]", b"true", b"NaN", b'"null"', b"--1", b"1."])
+def test_what_is_no_number(read: Callable[[str, msgspec.Raw], object], sent: bytes) -> None:
+    """Anything else is refused, and shown."""
+    with pytest.raises(DecodeError, match="a price: expected a number") as caught:
+        read("a price", msgspec.Raw(sent))
+
+    assert caught.value.reason == "bad_value"

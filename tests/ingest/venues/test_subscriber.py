@@ -265,3 +265,29 @@ def test_every_topic_comes_to_one_end(data: st.DataObject) -> None:
 
     ends = [*subscriber.active, *subscriber.refused, *subscriber.unanswered]
     assert sorted(names(ends)) == sorted(names(all_topics))
+
+
+def test_opening_goes_first_and_is_paced() -> None:
+    """What the venue wants first comes before any topic, at the same pace, and has no answer."""
+    opening = (b"first", b"second")
+    opened = msgspec.structs.replace(venue(), opening=opening)
+    subscriber = Subscriber(opened, topics(1), START)
+
+    assert not subscriber.settled
+    assert subscriber.next_request(START) == b"first"
+    assert subscriber.next_request(START) is None
+    assert subscriber.wait_ns(START) == S // 2
+    assert subscriber.next_request(START + S // 2) == b"second"
+    assert asked(subscriber.next_request(START + S)) == names(topics(1))
+
+
+def test_one_name_is_asked_for_once() -> None:
+    """Channels that the venue sends as one are one subscription; the first stands for them."""
+    perpetual = venues.get("bitstamp")
+    mark = perpetual.topic("mark", "BTC-USD-PERP")
+    funding = perpetual.topic("funding", "BTC-USD-PERP")
+    subscriber = Subscriber(perpetual, [mark, funding], START)
+
+    assert subscriber.next_request(START) == perpetual.subscribe([mark], 1)
+    assert subscriber.on_ack(Ack(topics=(funding.name,))) == [mark]
+    assert subscriber.settled
