@@ -93,7 +93,8 @@ def test_sample_becomes_its_events(venue: str, sample: Sample) -> None:
 @pytest.mark.parametrize(("venue", "sample"), ALL)
 def test_numbers_keep_every_character(venue: str, sample: Sample) -> None:
     """Prices and sizes are found in the frame as they stand, trailing zeros and all."""
-    frame = bytes(sample.frame).decode()
+    # What an earlier frame said may be said again, as of a bar that is over now.
+    frame = b" ".join(bytes(sent) for sent in [*sample.before, sample.frame]).decode()
 
     for event in decode(venue, sample):
         for text in number_texts(event):
