@@ -1,9 +1,17 @@
 """The venues that ingest speaks to. To add one, write its file and name it here."""
 
-from ingest.venues import binance, bitfinex, bitstamp, deribit, gemini, okx
+from ingest.venues import binance, bitfinex, bitstamp, deribit, gemini, kucoin, okx
 from ingest.venues.base import Venue
 
-_ALL = (binance.VENUE, bitfinex.VENUE, bitstamp.VENUE, deribit.VENUE, gemini.VENUE, okx.VENUE)
+_ALL = (
+    binance.VENUE,
+    bitfinex.VENUE,
+    bitstamp.VENUE,
+    deribit.VENUE,
+    gemini.VENUE,
+    kucoin.VENUE,
+    okx.VENUE,
+)
 _VENUES: dict[str, Venue] = {venue.name: venue for venue in _ALL}
 
 
