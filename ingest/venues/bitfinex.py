@@ -582,7 +582,7 @@ VENUE = Venue(
     new_parser=_new_parser,
     subscribe=_subscribe,
     heartbeat=Heartbeat(payload=b'{"event":"ping","cid":1}', after_idle_s=20.0, timeout_s=10.0),
-    # "between 10 and 90 requests per minute", depending on the endpoint.
+    # 10 to 90 requests a minute, depending on the endpoint (from memory).
     rest_limits=RestLimits(weight=(30, 60.0)),
     instruments=InstrumentList(
         requests=(

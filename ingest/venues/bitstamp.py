@@ -312,10 +312,10 @@ VENUE = Venue(
     rest_url="https://www.bitstamp.net",
     docs_url="https://www.bitstamp.net/websocket/v2/",
     limits=Limits(
-        # "1,024 channel subscriptions per connection"; one more closes it.
+        # 1,024 channel subscriptions per connection; one more closes it.
         topics_per_connection=1024,
         topics_per_request=1,
-        request_bytes=511,  # frames are to be "under 512 bytes"; 513 close the connection
+        request_bytes=511,  # frames are to be under 512 bytes; 513 close the connection
         # No rate is published. 29 subscriptions within 150 ms were taken without
         # complaint (a probe of 2026-09-15); this keeps well below.
         requests_per_s=20.0,
@@ -337,7 +337,7 @@ VENUE = Venue(
     subscribe=_subscribe,
     # Offered, not demanded; the server's own ping frames come every 54 s.
     heartbeat=Heartbeat(payload=b'{"event":"bts:heartbeat"}', after_idle_s=30.0, timeout_s=10.0),
-    rest_limits=RestLimits(weight=(10_000, 600.0)),  # "10,000 requests per 10 minutes"
+    rest_limits=RestLimits(weight=(10_000, 600.0)),  # 10,000 requests per 10 minutes
     instruments=InstrumentList(
         requests=(RestRequest(path="/api/v2/markets/"), RestRequest(path="/api/v2/ticker/")),
         parse=_instruments,

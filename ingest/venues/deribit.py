@@ -555,7 +555,7 @@ VENUE = Venue(
     rest_limits=RestLimits(weight=(20, 1.0)),
     instruments=InstrumentList(
         requests=(
-            # This one costs 10,000 credits.
+            # This one costs 10,000 credits (from memory).
             RestRequest(
                 path="/api/v2/public/get_instruments?currency=any&expired=false", weight=20
             ),

@@ -240,7 +240,7 @@ VENUE = Venue(
         topics_per_request=10,
         request_bytes=4096,
         requests_per_s=2.0,
-        # "120 requests per minute" for public entry points, "1 per second" advised.
+        # Public entry points: 120 requests a minute, one a second advised (from memory).
         connects=(60, 60.0),
     ),
     channels={
@@ -252,7 +252,7 @@ VENUE = Venue(
     to_symbol=_to_symbol,
     new_parser=_new_parser,
     subscribe=_subscribe,
-    rest_limits=RestLimits(weight=(120, 60.0)),  # "120 requests per minute"
+    rest_limits=RestLimits(weight=(120, 60.0)),  # as above
     # What a symbol consists of is told by one request for each of them only: it is
     # read from the symbol.
     instruments=InstrumentList(requests=(RestRequest(path="/v1/symbols"),), parse=_instruments),

@@ -423,15 +423,15 @@ VENUE = Venue(
     rest_url="https://api.kucoin.com",
     docs_url="https://www.kucoin.com/docs/websocket/introduction",
     limits=Limits(
-        # "Maximum number of topics that can be subscribed for each connection": 300,
-        # raised to 400 since.
+        # 300 by the venue's FAQ (as github.com/keivanipchihagh/kucoin-websocket has it);
+        # what is too much is refused, topic by topic, with code 509.
         topics_per_connection=300,
         # Up to 100 symbols go into one request, but only of one kind of topic.
         topics_per_request=1,
         request_bytes=4096,
-        # "100 per 10 seconds", pings included: one in ten is left for those.
+        # 100 per 10 seconds, pings included: one in ten is left for those.
         requests_per_s=9.0,
-        connects=(30, 60.0),  # "connection limit: 30 per minute"
+        connects=(30, 60.0),  # 30 per minute (from memory)
     ),
     channels={
         "trade": ChannelSpec(topic="/market/match:{symbol}", decode=_trade),
@@ -468,7 +468,7 @@ VENUE = Venue(
     ticket=Ticket(
         request=RestRequest(path="/api/v1/bullet-public", method="POST", weight=10), url=_url
     ),
-    rest_limits=RestLimits(weight=(2000, 30.0)),  # public pool: 2000 per 30 s
+    rest_limits=RestLimits(weight=(2000, 30.0)),  # public pool: 2000 per 30 s (from memory)
     instruments=InstrumentList(
         requests=(
             RestRequest(path="/api/v1/symbols", weight=4),
