@@ -60,6 +60,7 @@ from ingest.venues.decoding import (
     decoder,
     number,
     number_or_none,
+    product,
     signed_number,
 )
 
@@ -500,13 +501,13 @@ def _volumes(body: bytes) -> dict[str, str]:
     """Return the volume of 24 h by symbol: in base units times the last price, which is near."""
     volumes = {}
     for row in _decode_tickers(body):
-        try:
-            symbol, last, volume = bytes(row[0]).decode(), *(bytes(row[n]) for n in (7, 8))
-            value = Decimal(last.decode()) * Decimal(volume.decode())
-        except (IndexError, ValueError, ArithmeticError):
-            continue  # tickers of lending have other places
-        if symbol.startswith('"t') and value.is_finite():
-            volumes[symbol.strip('"')] = format(value, "f")
+        # Those of lending have other columns, and names that begin with "f".
+        if len(row) < 9 or not bytes(row[0]).startswith(b'"t'):
+            continue
+        symbol, last, traded = (bytes(row[place]).decode("ascii", "replace") for place in (0, 7, 8))
+        volume = product(last, traded)
+        if volume is not None:
+            volumes[symbol.strip('"')] = volume
     return volumes
 
 

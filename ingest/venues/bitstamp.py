@@ -7,7 +7,6 @@ Source: https://www.bitstamp.net/websocket/v2/ and https://www.bitstamp.net/api/
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Annotated, Literal
 
 import msgspec
@@ -41,6 +40,7 @@ from ingest.venues.decoding import (
     decoder,
     levels_decoder,
     mismatch,
+    product,
     signed_number,
 )
 
@@ -119,7 +119,6 @@ _decode_ticker = decoder(_Ticker, "bitstamp ticker")
 
 _market_name = re.compile(r"([A-Z0-9]+)/([A-Z0-9]+)(-PERP)?").fullmatch
 _instrument = re.compile(r"[A-Z0-9]+-[A-Z0-9]+(?:-PERP)?").fullmatch
-_product = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?").fullmatch
 
 
 def _parse(message: bytes) -> Inbound:
@@ -277,9 +276,9 @@ def _quote_volumes(body: bytes) -> list[tuple[str, str]]:
             ticker = _decode_ticker(entry)
         except DecodeError:
             continue
-        if _product(ticker.volume) and _product(ticker.vwap):
-            volume = Decimal(ticker.volume) * Decimal(ticker.vwap)
-            volumes.append((ticker.pair or ticker.market, format(volume, "f")))
+        volume = product(ticker.volume, ticker.vwap)
+        if volume is not None:
+            volumes.append((ticker.pair or ticker.market, volume))
     return volumes
 
 

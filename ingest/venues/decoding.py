@@ -7,6 +7,7 @@ field (`Meta(pattern=…)`) costs 0.4 µs a value, one over the joined values 0.
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -38,10 +39,13 @@ T = TypeVar("T")
 # Possessive quantifiers: a value that fails does so in one pass.
 _DECIMAL = r"[0-9]++(?:\.[0-9]++)?+"
 _MOST_VALUES = 12
-# As JSON writes a number; without its quotes, if it has any.
-_JSON_NUMBER = rb"[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+# As JSON writes a number; without its quotes, if it has any. An exponent of more than
+# three digits is no price, and more than some readers' decimals can take.
+_JSON_NUMBER = rb"[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]{1,3})?+"
 _NUMBER = re.compile(rb'"?+(' + _JSON_NUMBER + rb')"?+').fullmatch
 _SIGNED_NUMBER = re.compile(rb'"?+(-?+' + _JSON_NUMBER + rb')"?+').fullmatch
+# Where it is computed with: few enough digits for that to be nothing.
+_FACTOR = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?").fullmatch
 # A value that itself holds the separator makes one number too many: no match.
 _JOINED = tuple(
     re.compile(",".join([_DECIMAL] * count)).fullmatch for count in range(_MOST_VALUES + 1)
@@ -113,6 +117,16 @@ def signed_number(what: str, raw: Raw) -> str:
 def number_or_none(what: str, raw: Raw) -> str | None:
     """As `number`; None where the field, whose default is an empty `Raw`, is absent or null."""
     return None if bytes(raw) in (b"", b"null") else number(what, raw)
+
+
+def product(one: str, other: str) -> str | None:
+    """Multiply two decimals, exactly to 28 digits; None where one is none or is endless.
+
+    For volumes in quote units, which order instruments: nothing published is computed.
+    """
+    if not (_FACTOR(one) and _FACTOR(other)):
+        return None
+    return format(Decimal(one) * Decimal(other), "f")
 
 
 def number_levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level]]:
