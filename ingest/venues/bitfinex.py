@@ -92,6 +92,7 @@ _CURRENCIES = {
     "XCHF": "XCH",
 }
 _OURS = {theirs: ours for ours, theirs in _CURRENCIES.items()}
+_MOST_CHANNELS = 1024  # that one connection may be told of; we ask for 25
 _SHORT = 3  # pairs of two such codes are written without a colon
 
 _instrument = re.compile(r"([A-Z0-9]+)-([A-Z0-9]+)(-PERP)?").fullmatch
@@ -241,6 +242,8 @@ class _Parser:
         if event.event == "subscribed":
             if event.chanId is None:
                 raise DecodeError("missing_field", "bitfinex subscribed: no `chanId`")
+            if len(self._topics) >= _MOST_CHANNELS:
+                raise DecodeError("bad_value", "bitfinex subscribed: channels without end")
             topic = _topic_of(event)
             self._topics[event.chanId] = topic
             return Ack(topics=(topic,))

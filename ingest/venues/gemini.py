@@ -51,6 +51,8 @@ _QUOTES = (
 # Currencies that together with the rest would read as another quote: PAXG-USD, not PAX-GUSD.
 _BASES = ("PAXG",)
 
+_MOST_TOPICS = 1024  # that are remembered of one connection; we ask for 50
+
 _instrument = re.compile(r"[A-Z0-9]+-[A-Z0-9]+(?:-PERP)?").fullmatch
 _listed_pair = re.compile(rf"({'|'.join(_BASES)}|[A-Z0-9]+?)({'|'.join(_QUOTES)})(PERP)?").fullmatch
 
@@ -113,7 +115,7 @@ def _new_parser() -> Parse:
         if not frame.symbol:
             raise DecodeError("missing_field", f"gemini {frame.type[:40]}: no `symbol`")
         data = Data(topic, message, frame.type)
-        if topic in accepted:
+        if topic in accepted or len(accepted) >= _MOST_TOPICS:
             return data
         accepted.add(topic)
         return [Ack(topics=(topic,)), data]

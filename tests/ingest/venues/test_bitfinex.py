@@ -99,6 +99,18 @@ def test_a_message_that_is_missing(lost: bytes) -> None:
     assert isinstance(parse(b"[146471,[],10]"), Ignored)
 
 
+def test_channels_without_end() -> None:
+    """A venue that announces more and more of them does not fill our memory."""
+    parse = VENUE.parser()
+    frames = [SUBSCRIBED.replace(b"146471", str(number).encode()) for number in range(1025)]
+    for frame in frames[:-1]:
+        parse(frame)
+
+    with pytest.raises(DecodeError) as caught:
+        parse(frames[-1])
+    assert caught.value.reason == "bad_value"
+
+
 def test_without_the_flag_there_is_no_sequence() -> None:
     """A venue that did not grant it is not held to it."""
     conf = b'{"event":"conf","status":"OK","flags":0}'

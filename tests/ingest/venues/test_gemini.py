@@ -43,6 +43,14 @@ def test_first_data_is_the_acknowledgement() -> None:
     assert isinstance(VENUE.parser()(TRADE), list)
 
 
+def test_topics_without_end() -> None:
+    """Nobody asked for so many: they are data still, remembered they are not."""
+    parse = VENUE.parser()
+    kinds = [type(parse(TRADE.replace(b"SANDUSD", b"X%dUSD" % number))) for number in range(1026)]
+
+    assert kinds == [list] * 1024 + [Data] * 2
+
+
 @pytest.mark.parametrize(
     ("frame", "reason"),
     [
