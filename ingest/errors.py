@@ -4,6 +4,7 @@
 |----------------|---------------------------------------------------------|
 | `ConfigError`  | stop with exit status 2; print the report                |
 | `DecodeError`  | count, keep a sample for the log, carry on               |
+| `RestError`    | try again later, more and more rarely                    |
 | `SinkError`    | keep what was not acknowledged, reconnect with backoff   |
 | `EmbeddedServerError` | stop with exit status 1; say what the server said |
 
@@ -36,6 +37,10 @@ class DecodeError(IngestError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class RestError(IngestError):
+    """The venue's REST interface gave no usable answer: out of reach, refused, or too late."""
 
 
 class SinkError(IngestError):

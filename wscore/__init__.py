@@ -27,6 +27,7 @@ from wscore.errors import (
 from wscore.extensions import Deflate
 from wscore.fingerprint import ExtraFingerprints
 from wscore.options import NOT_SET, ConnectOptions, WebSocketOptions
+from wscore.proxies import ProxySpec
 from wscore.reconnect import Reconnecting
 from wscore.response import Request, Response
 from wscore.retry import WebSocketRetryStrategy, WsRetryOnRecvError
@@ -55,6 +56,7 @@ __all__ = [
     "Deflate",
     "ExtraFingerprints",
     "HandshakeError",
+    "ProxySpec",
     "Reconnecting",
     "Request",
     "RequestException",

@@ -1,14 +1,14 @@
 """Numbers with names: close codes, frame flags, libcurl's codes."""
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 
 from wscore._curl_constants import CurlECode, CurlInfo, CurlOpt
 
 __all__ = ["CurlECode", "CurlInfo", "CurlOpt", "CurlWsFlag", "WsCloseCode"]
 
 
-class CurlWsFlag(IntFlag):
-    """What a message is, in the values of libcurl's `CURLWS_*`."""
+class CurlWsFlag(IntEnum):
+    """What a message is, in the values of libcurl's `CURLWS_*`; combined, they are an int."""
 
     TEXT = 1
     BINARY = 2

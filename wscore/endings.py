@@ -47,7 +47,7 @@ def frame_of(flags: int, size: int, continued: int | None) -> tuple[int, bool]:
     if opcode is None:
         if kind != _CONT or continued is None:
             raise WebSocketError(
-                f"flags must be TEXT, BINARY, CLOSE, PING or PONG, not {CurlWsFlag(kind)!r}",
+                f"flags must be TEXT, BINARY, CLOSE, PING or PONG, not {flags!r}",
                 CurlECode.BAD_FUNCTION_ARGUMENT,
             )
         opcode = continued
@@ -131,6 +131,8 @@ def json_of(text: str, loads: Callable[[str], Any]) -> Any:
     Raises:
         WebSocketError: 1007, it is none.
     """
+    if not text:
+        raise WebSocketError("invalid JSON: the message is empty", WsCloseCode.INVALID_DATA)
     try:
         return loads(text)
     except ValueError as exc:

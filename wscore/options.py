@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from wscore.cookies import Cookies, CookieTypes
 from wscore.extensions import Deflate
 from wscore.fingerprint import ExtraFingerprints
+from wscore.proxies import ProxySpec
 from wscore.retry import WebSocketRetryStrategy
 from wscore.url import Params, quoted, resolved, same_origin, with_params
 
@@ -106,7 +107,7 @@ class ConnectOptions:
     timeout: Timeout = _DEFAULT_TIMEOUT_S
     allow_redirects: bool = True
     max_redirects: int = 30
-    proxies: Mapping[str, str | None] | None = None
+    proxies: ProxySpec | None = None
     proxy: str | None = None
     proxy_auth: tuple[str, str] | None = None
     trust_env: bool = False
@@ -131,7 +132,7 @@ class ConnectOptions:
 
     def __post_init__(self) -> None:
         if self.proxy and self.proxies:
-            raise TypeError("proxy and proxies exclude each other")
+            raise TypeError("Cannot specify both proxy and proxies")
         if not isinstance(self.allow_redirects, bool):
             raise TypeError(f"allow_redirects must be a bool, not {self.allow_redirects!r}")
         for name, _ in self.header_pairs():

@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 from wscore.codes import CurlECode
 from wscore.errors import CurlError
 
+ProxySpec = Mapping[str, str | None]
+
 _SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
-def proxy_for(url: str, proxies: Mapping[str, str | None] | None) -> str | None:
+def proxy_for(url: str, proxies: ProxySpec | None) -> str | None:
     """Return the proxy for *url* of a mapping, None for a direct connection.
 
     Its keys, best first: `wss://host`, `all://host`, `wss` (or `ws`), `all`. One

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wscore.errors import first_header
 
@@ -36,3 +37,13 @@ class Response:
     def header(self, name: str) -> str | None:
         """Return the first header of that name, in any case, or None."""
         return first_header(self.headers, name)
+
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    R = TypeVar("R", default=Response)
+else:
+    from typing import TypeVar
+
+    R = TypeVar("R")

@@ -4,28 +4,20 @@ import asyncio
 import inspect
 from dataclasses import fields
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import Any, Generic, Self
 
 from wscore.backoff import Backoff
-from wscore.codes import CurlECode, WsCloseCode
+from wscore.codes import WsCloseCode
 from wscore.connection import PumpBuffer
 from wscore.context import AsyncWebSocketContext
 from wscore.cookies import Cookies, CookieTypes
-from wscore.errors import RequestException, SessionClosed
+from wscore.errors import SessionClosed
 from wscore.opening import open_connection
 from wscore.options import NOT_SET, ConnectOptions, WebSocketOptions
+from wscore.pool import Pool
 from wscore.reconnect import Reconnecting
-from wscore.response import Response
+from wscore.response import R
 from wscore.websocket import AsyncWebSocket
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
-    R = TypeVar("R", default=Response)
-else:
-    from typing import TypeVar
-
-    R = TypeVar("R")
 
 _CONNECT_FIELDS = frozenset(field.name for field in fields(ConnectOptions))
 _SOCKET_FIELDS = frozenset(field.name for field in fields(WebSocketOptions))
@@ -55,9 +47,8 @@ class AsyncSession(Generic[R]):
         _refuse_unknown(settings, _CONNECT_FIELDS)
         self.cookies = Cookies(cookies)
         self._settings = ConnectOptions().inherit(**settings)
-        self._max_clients = max_clients
-        self._held = 0
-        self._sockets: set[AsyncWebSocket] = set()
+        self.pool = Pool(max_clients)
+        self._websockets: set[AsyncWebSocket] = set()
         self._buffer = PumpBuffer()
         self._closed = False
 
@@ -111,7 +102,7 @@ class AsyncSession(Generic[R]):
         await asyncio.gather(
             *(
                 socket.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
-                for socket in list(self._sockets)
+                for socket in list(self._websockets)
             )
         )
 
@@ -130,22 +121,16 @@ class AsyncSession(Generic[R]):
         return self._closed
 
     def _release(self, socket: AsyncWebSocket) -> None:
-        if socket in self._sockets:
-            self._sockets.discard(socket)
-            self._held -= 1
+        if socket in self._websockets:
+            self._websockets.discard(socket)
+            self.pool.put_back()
 
     async def _open(
         self, url: str, settings: ConnectOptions, options: WebSocketOptions
     ) -> AsyncWebSocket:
         if self._is_closed():
             raise SessionClosed("the session is closed")
-        if self._held >= self._max_clients:
-            raise RequestException(
-                f"all {self._max_clients} connections of this session are in use; "
-                "raise max_clients or close one",
-                CurlECode.FAILED_INIT,
-            )
-        self._held += 1
+        self.pool.take()
         try:
             opened = await open_connection(url, settings, options, self.cookies)
             socket = AsyncWebSocket(
@@ -156,9 +141,9 @@ class AsyncSession(Generic[R]):
                 on_released=self._release,
             )
         except BaseException:
-            self._held -= 1
+            self.pool.put_back()
             raise
-        self._sockets.add(socket)
+        self._websockets.add(socket)
         if self._is_closed():  # meanwhile
             await socket.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
             raise SessionClosed("the session was closed during the handshake")

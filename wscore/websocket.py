@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from wscore.closing import CloseState, still_stands
 from wscore.codes import WsCloseCode
+from wscore.compat import AsyncNames
 from wscore.connection import Batch, Connection, Counters, Opcode, PumpBuffer, PumpStatus
 from wscore.curl import Curl
 from wscore.easy import Easy
@@ -57,7 +58,7 @@ class Opened:
     debug: bool = False
 
 
-class AsyncWebSocket(Receiving, Sending):
+class AsyncWebSocket(Receiving, Sending, AsyncNames):
     """An open WebSocket. Made by `AsyncSession.ws_connect`; use on its own loop only."""
 
     def __init__(
@@ -173,7 +174,7 @@ class AsyncWebSocket(Receiving, Sending):
 
     # -- failing -------------------------------------------------------------
 
-    def _fail(self, error: WebSocketError, close_code: int | None) -> None:
+    def _fail(self, error: CurlError, close_code: int | None) -> None:
         """End the connection with *error*; tell the peer why if there is a code for it."""
         if self._torn_down:
             return
@@ -327,8 +328,12 @@ class AsyncWebSocket(Receiving, Sending):
 
     @property
     def closed(self) -> bool:
-        """No more messages will arrive and none can be sent."""
-        return self._ended.is_set() or self._close_state.sent
+        """No more messages will arrive and none can be sent.
+
+        With `autoclose` off the peer's CLOSE does not make it so, but our answer to it.
+        """
+        state = self._close_state
+        return state.sent or self._torn_down or (self._ended.is_set() and not state.received)
 
     @property
     def close_code(self) -> int | None:
@@ -412,4 +417,4 @@ class AsyncWebSocket(Receiving, Sending):
 
     def is_alive(self) -> bool:
         """Tell whether messages can be sent and received."""
-        return not self.closed and self._failure is None
+        return not (self._ended.is_set() or self.closed) and self._failure is None

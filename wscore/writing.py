@@ -51,6 +51,11 @@ class Writer:
         """The opcode of the message that the next fragment continues, None if none."""
         return self._in_message
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing will be written any more."""
+        return self._stopped
+
     def message(self, opcode: int, data: Data, fin: bool) -> None:
         """Queue a message, a fragment of one, or a control frame, and write."""
         if opcode <= _BINARY:

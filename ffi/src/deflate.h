@@ -27,7 +27,9 @@ typedef enum {
 ws_inflater *ws_inflater_new(int window_bits, int takeover);
 void ws_inflater_free(ws_inflater *inflater); /* NULL is allowed */
 /* Inflates one piece of a message's payload to the end of out, which never grows
- * beyond max_size bytes: a bomb costs no more memory than a message may. */
+ * beyond max_size bytes and one: a bomb costs no more memory than a message may. A peer
+ * that looks back further than its window_bits allow is sure to fail only where it
+ * looks beyond the piece at hand: that is how zlib checks it. */
 ws_inflate_status ws_inflater_feed(ws_inflater *inflater, const uint8_t *data, size_t size,
                                    ws_builder *out, uint64_t max_size);
 /* To be called behind a message's last piece. */

@@ -6,7 +6,8 @@
 
 void ws_receiver_init(ws_receiver *rx, uint64_t max_message_size, int validate_utf8) {
     memset(rx, 0, sizeof *rx);
-    rx->max_message_size = max_message_size;
+    /* No frame is larger than that, and one byte more is still a number. */
+    rx->max_message_size = max_message_size < INT64_MAX ? max_message_size : INT64_MAX;
     rx->validate_utf8 = validate_utf8;
 }
 
@@ -60,9 +61,11 @@ static ws_rx_status check_header(ws_receiver *rx) {
     if (frame->opcode != WS_OP_CONT && rx->message_kind)
         return fail(rx, 1002, "a new message inside a fragmented one");
     if (frame->size >> 63) return fail(rx, 1002, "the top bit of a 64-bit length is set");
+    /* Compressed, it may be larger than what it holds, which the inflater limits. */
+    if (frame->opcode == WS_OP_CONT ? rx->compressed : frame->rsv == WS_RSV1) return WS_RX_OK;
     if (frame->size > rx->max_message_size ||
         rx->message.size > rx->max_message_size - frame->size)
-        return fail(rx, 1009, "message larger than max_message_size");
+        return fail(rx, 1009, "Message too large for max_message_size");
     return WS_RX_OK;
 }
 
@@ -94,15 +97,6 @@ static ws_rx_status finish_control(ws_receiver *rx, ws_batch *batch) {
     return emit(rx, batch, ws_message_new(rx->control, rx->frame.size), kind);
 }
 
-static ws_rx_status inflate_failed(ws_receiver *rx, ws_inflate_status status) {
-    switch (status) {
-        case WS_INFLATE_TOO_LARGE:
-            return fail(rx, 1009, "message larger than max_message_size once inflated");
-        case WS_INFLATE_NO_MEMORY: return out_of_memory(rx);
-        default: return fail(rx, 1007, "a compressed message is not valid DEFLATE");
-    }
-}
-
 /* Checks text that was stored behind the first from bytes. */
 static ws_rx_status check_text(ws_receiver *rx, uint64_t from) {
     const uint64_t size = rx->message.size - from;
@@ -111,13 +105,23 @@ static ws_rx_status check_text(ws_receiver *rx, uint64_t from) {
     return fail(rx, 1007, "a text message is not UTF-8");
 }
 
+/* Judges what the inflater stored behind the first from bytes, and how it ended. */
+static ws_rx_status check_inflated(ws_receiver *rx, ws_inflate_status inflate, uint64_t from) {
+    if (inflate == WS_INFLATE_NO_MEMORY) return out_of_memory(rx); /* it may be gone */
+    /* Text that is wrong lies before the place where the inflater gave up. */
+    ws_rx_status status = check_text(rx, from);
+    if (status != WS_RX_OK || inflate == WS_INFLATE_OK) return status;
+    return inflate == WS_INFLATE_TOO_LARGE
+               ? fail(rx, 1009, "Message too large for max_message_size once inflated")
+               : fail(rx, 1007, "a compressed message is not valid DEFLATE");
+}
+
 static ws_rx_status finish_message(ws_receiver *rx, ws_batch *batch) {
     if (rx->compressed) {
         const uint64_t before = rx->message.size;
-        ws_inflate_status inflated =
+        ws_inflate_status inflate =
             ws_inflater_end(rx->inflater, &rx->message, rx->max_message_size);
-        if (inflated != WS_INFLATE_OK) return inflate_failed(rx, inflated);
-        ws_rx_status status = check_text(rx, before);
+        ws_rx_status status = check_inflated(rx, inflate, before);
         if (status != WS_RX_OK) return status;
     }
     const int kind = rx->message_kind;
@@ -152,9 +156,8 @@ static ws_rx_status inflated(ws_receiver *rx, const uint8_t *data, size_t count,
     const uint64_t before = rx->message.size;
     ws_inflate_status inflate =
         ws_inflater_feed(rx->inflater, data, count, &rx->message, rx->max_message_size);
-    if (inflate != WS_INFLATE_OK) return inflate_failed(rx, inflate);
     rx->counters.payload_bytes += count;
-    ws_rx_status status = check_text(rx, before);
+    ws_rx_status status = check_inflated(rx, inflate, before);
     return status == WS_RX_OK ? advance(rx, count, batch) : status;
 }
 

@@ -11,6 +11,7 @@ from ingest.feed.budget import RateBudget
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatLost
 from ingest.feed.publisher import FeedPublisher
+from ingest.feed.resync import BookResync, Fetch
 from ingest.feed.retry import VenueLeaving, describe, disconnect_reason, retry_after_s
 from ingest.feed.sample import SampledLog
 from ingest.feed.session import FeedSession, names_of
@@ -18,7 +19,7 @@ from ingest.feed.status import FeedState, FeedStatus
 from ingest.logging import worth_a_line
 from ingest.plan import ConnectionPlan, WorkerPlan
 from ingest.sinks.redis_streams import RedisStreamsSink
-from ingest.venues.base import Venue
+from ingest.venues.base import Topic, Venue
 from ingest.venues.subscriber import Subscriber
 from wscore import AsyncSession, AsyncWebSocket, Backoff, CurlError, WsCloseCode
 
@@ -43,10 +44,12 @@ class FeedConnection:
         connects: RateBudget,
         *,
         after_crash: bool,
+        fetch: Fetch | None = None,
     ) -> None:
         """*connects*: the budget of connection attempts that this worker has at the venue.
 
-        *after_crash*: an earlier worker had this connection, and died.
+        *after_crash*: an earlier worker had this connection, and died. *fetch* asks the
+        venue's REST interface.
         """
         self._plan = plan
         self._websocket = worker.websocket
@@ -55,6 +58,8 @@ class FeedConnection:
         self._session = session
         self._connects = connects
         self.counters = FeedCounters()
+        self._resync = BookResync(venue, self.counters, fetch, self._resubscribe)
+        self._reading: FeedSession | None = None
         self._publisher = FeedPublisher(
             plan,
             venue,
@@ -64,6 +69,7 @@ class FeedConnection:
             self.counters,
             started_ns=time.time_ns(),
             after_crash=after_crash,
+            on_book_lost=self._resync.want,
         )
         reconnect = worker.reconnect
         self._backoff = Backoff(
@@ -86,6 +92,7 @@ class FeedConnection:
         """
         structlog.contextvars.bind_contextvars(connection=self._plan.name)
         delay_s = 0.0
+        resync = asyncio.create_task(self._resync.run(self._publisher))
         try:
             while True:
                 self._state = "waiting"
@@ -96,6 +103,8 @@ class FeedConnection:
                 delay_s = await self._connect_and_read()
         finally:
             self._state = "stopped"
+            resync.cancel()
+            await asyncio.wait([resync])
 
     async def stop(self, timeout_s: float) -> None:
         """Close with 1001; what the venue sends before its own CLOSE is still published."""
@@ -195,7 +204,15 @@ class FeedConnection:
             stopping=self._stopping,
             on_settled=self._on_settled,
         )
-        await session.run()
+        self._reading = session
+        try:
+            await session.run()
+        finally:
+            self._reading = None
+
+    def _resubscribe(self, topic: Topic) -> None:
+        if self._reading is not None:
+            self._reading.resubscribe(topic)
 
     def _on_settled(self, subscriber: Subscriber) -> None:
         self._state = "live"

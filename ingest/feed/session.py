@@ -96,6 +96,15 @@ class FeedSession:
             if (error := _driver_error(driver)) is not None:
                 raise error
 
+    def resubscribe(self, topic: Topic) -> None:
+        """Leave one topic and subscribe to it anew, at the venue's pace.
+
+        Where the venue cannot do that, the connection is left for a new one.
+        """
+        if not self._subscriber.resubscribe(topic):
+            self._leaving = Reconnect("resync")
+        self._stir.set()
+
     def _on_driver_done(self, driver: "asyncio.Task[None]") -> None:
         # The reader must not go on without the driver. It notices by itself when
         # nothing can be sent any more, but only after what is left to read.

@@ -210,6 +210,10 @@ class Ticket(Struct, frozen=True, kw_only=True):
     url: Callable[[bytes, str], str]  # body, the URL planned; raises DecodeError
 
 
+def _one_group(topic: Topic) -> str:  # noqa: ARG001
+    return ""
+
+
 def _same_path(channel: str, instrument: str) -> str:  # noqa: ARG001
     return ""
 
@@ -227,13 +231,19 @@ class Venue(Struct, frozen=True, kw_only=True):
     intervals: Mapping[str, str]  # our candle interval ("1m") to the venue's
     # Both raise ValueError with a readable message on a name that cannot be one.
     to_symbol: Callable[[str], str]  # "BTC-USDT" → "BTCUSDT"
-    subscribe: Callable[[Sequence[Topic], int], bytes]  # topics, request id
+    # Topics, request id. Several topics may have one name: it is to be asked for once.
+    subscribe: Callable[[Sequence[Topic], int], bytes]
     parse: Parse | None = None
     # Instead of `parse` where frames only make sense after others (a number that
     # an earlier frame gave to a topic): made anew for each connection.
     new_parser: Callable[[], Parse] | None = None
-    path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
+    # Only topics of one group go into one request, where the venue's requests are for
+    # a single channel, or for a single topic.
+    request_group: Callable[[Topic], str] = _one_group
+    # Without it, a topic is only begun anew with the whole connection.
+    unsubscribe: Callable[[Sequence[Topic], int], bytes] | None = None
     opening: Sequence[bytes] = ()  # sent first on every connection
+    path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
     heartbeat: Heartbeat | None = None
     ticket: Ticket | None = None
     rest_limits: RestLimits | None = None

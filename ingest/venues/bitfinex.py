@@ -528,8 +528,7 @@ def _to_symbol(instrument: str) -> str:
 
 
 def _subscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
-    (topic,) = topics
-    channel, _, what = topic.name.partition(":")
+    channel, _, what = topics[0].name.partition(":")
     request = {"event": "subscribe", "channel": channel}
     if channel == "book":
         length, _, symbol = what.partition(":")
@@ -584,7 +583,7 @@ VENUE = Venue(
     },
     to_symbol=_to_symbol,
     new_parser=_new_parser,
-    subscribe=_subscribe,
+    subscribe=_subscribe,  # to leave a channel, its number is needed: only frames have that
     heartbeat=Heartbeat(payload=b'{"event":"ping","cid":1}', after_idle_s=20.0, timeout_s=10.0),
     # 10 to 90 requests a minute, depending on the endpoint (from memory).
     rest_limits=RestLimits(weight=(30, 60.0)),

@@ -297,8 +297,11 @@ def _to_symbol(instrument: str) -> str:
 
 
 def _subscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
-    (topic,) = topics
-    return msgspec.json.encode({"event": "bts:subscribe", "data": {"channel": topic.name}})
+    return msgspec.json.encode({"event": "bts:subscribe", "data": {"channel": topics[0].name}})
+
+
+def _unsubscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
+    return msgspec.json.encode({"event": "bts:unsubscribe", "data": {"channel": topics[0].name}})
 
 
 def _rest_book_request(symbol: str) -> RestRequest:
@@ -334,6 +337,7 @@ VENUE = Venue(
     to_symbol=_to_symbol,
     parse=_parse,
     subscribe=_subscribe,
+    unsubscribe=_unsubscribe,
     # Offered, not demanded; the server's own ping frames come every 54 s.
     heartbeat=Heartbeat(payload=b'{"event":"bts:heartbeat"}', after_idle_s=30.0, timeout_s=10.0),
     rest_limits=RestLimits(weight=(10_000, 600.0)),  # 10,000 requests per 10 minutes

@@ -7,6 +7,7 @@ field (`Meta(pattern=…)`) costs 0.4 µs a value, one over the joined values 0.
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -33,6 +34,7 @@ SequenceNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Milliseconds = Annotated[int, Meta(ge=0, le=9_223_372_036_853)]
 
 NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
 
 T = TypeVar("T")
 
@@ -46,6 +48,11 @@ _NUMBER = re.compile(rb'"?+(' + _JSON_NUMBER + rb')"?+').fullmatch
 _SIGNED_NUMBER = re.compile(rb'"?+(-?+' + _JSON_NUMBER + rb')"?+').fullmatch
 # Where it is computed with: few enough digits for that to be nothing.
 _FACTOR = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?").fullmatch
+# Both end before the ns of a signed 64-bit integer do.
+_RFC_3339 = re.compile(
+    r"(19[7-9][0-9]|2[01][0-9]{2})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?Z"
+).fullmatch
+_SECONDS = re.compile(r"([0-9]{1,9}|[1-8][0-9]{9})(?:\.([0-9]{1,9}))?").fullmatch
 # A value that itself holds the separator makes one number too many: no match.
 _JOINED = tuple(
     re.compile(",".join([_DECIMAL] * count)).fullmatch for count in range(_MOST_VALUES + 1)
@@ -127,6 +134,35 @@ def product(one: str, other: str) -> str | None:
     if not (_FACTOR(one) and _FACTOR(other)):
         return None
     return format(Decimal(one) * Decimal(other), "f")
+
+
+def rfc3339_ns(what: str, text: str) -> int:
+    """Return a UTC time as RFC 3339 writes it, `2023-10-06T17:35:55.440295Z`, as Unix ns.
+
+    Raises:
+        DecodeError: `bad_value`.
+    """
+    found = _RFC_3339(text)
+    try:
+        if not found:
+            raise ValueError
+        year, month, day, hour, minute, second = map(int, found.groups()[:6])
+        at = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        raise DecodeError("bad_value", f"{what}: expected a time, found {text[:40]!r}") from None
+    return int(at.timestamp()) * NS_PER_S + int((found[7] or "0").ljust(9, "0"))
+
+
+def seconds_ns(what: str, text: str) -> int:
+    """Return Unix seconds with up to nine decimals, `1617666423.606671`, as ns.
+
+    Raises:
+        DecodeError: `bad_value`.
+    """
+    found = _SECONDS(text)
+    if not found:
+        raise DecodeError("bad_value", f"{what}: expected Unix seconds, found {text[:40]!r}")
+    return int(found[1]) * NS_PER_S + int((found[2] or "0").ljust(9, "0"))
 
 
 def number_levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level]]:

@@ -62,6 +62,7 @@ class _Frame(Struct, gc=False):
 
     type: str = ""
     symbol: str = ""
+    trades: Raw | UnsetType = UNSET
     result: str = ""
     reason: str = ""
     message: str = ""
@@ -115,9 +116,12 @@ def _new_parser() -> Parse:
         if not frame.symbol:
             raise DecodeError("missing_field", f"gemini {frame.type[:40]}: no `symbol`")
         data = Data(topic, message, frame.type)
-        if topic in accepted or len(accepted) >= _MOST_TOPICS:
+        # The beginning of a book answers whoever asked for it anew, too.
+        begins = frame.trades is not UNSET
+        if not begins and (topic in accepted or len(accepted) >= _MOST_TOPICS):
             return data
-        accepted.add(topic)
+        if len(accepted) < _MOST_TOPICS:
+            accepted.add(topic)
         return [Ack(topics=(topic,)), data]
 
     return parse
@@ -216,18 +220,20 @@ def _to_symbol(instrument: str) -> str:
 
 
 def _subscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
+    return _request("subscribe", topics)
+
+
+def _unsubscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
+    return _request("unsubscribe", topics)
+
+
+def _request(kind: str, topics: Sequence[Topic]) -> bytes:
     symbols: dict[str, list[str]] = {}
-    for topic in topics:
-        name, _, symbol = topic.name.partition(":")
+    for wanted in dict.fromkeys(topic.name for topic in topics):
+        name, _, symbol = wanted.partition(":")
         symbols.setdefault(name, []).append(symbol)
-    return msgspec.json.encode(
-        {
-            "type": "subscribe",
-            "subscriptions": [
-                {"name": name, "symbols": listed} for name, listed in symbols.items()
-            ],
-        }
-    )
+    subscriptions = [{"name": name, "symbols": listed} for name, listed in symbols.items()]
+    return msgspec.json.encode({"type": kind, "subscriptions": subscriptions})
 
 
 VENUE = Venue(
@@ -254,6 +260,7 @@ VENUE = Venue(
     to_symbol=_to_symbol,
     new_parser=_new_parser,
     subscribe=_subscribe,
+    unsubscribe=_unsubscribe,
     rest_limits=RestLimits(weight=(120, 60.0)),  # as above
     # What a symbol consists of is told by one request for each of them only: it is
     # read from the symbol.

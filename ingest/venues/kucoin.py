@@ -399,15 +399,27 @@ def _to_symbol(instrument: str) -> str:
     return f"{_SYMBOLS.get(base, base)}-{quoted}"
 
 
+def _kind(topic: Topic) -> str:
+    return topic.name.partition(":")[0]
+
+
 def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
-    (topic,) = topics
+    return _request("subscribe", topics, request_id, is_answered=True)
+
+
+def _unsubscribe(topics: Sequence[Topic], request_id: int) -> bytes:
+    return _request("unsubscribe", topics, request_id, is_answered=False)
+
+
+def _request(kind: str, topics: Sequence[Topic], request_id: int, *, is_answered: bool) -> bytes:
+    symbols = dict.fromkeys(topic.name.partition(":")[2] for topic in topics)
     return msgspec.json.encode(
         {
             "id": str(request_id),
-            "type": "subscribe",
-            "topic": topic.name,
+            "type": kind,
+            "topic": f"{_kind(topics[0])}:{','.join(symbols)}",
             "privateChannel": False,
-            "response": True,
+            "response": is_answered,
         }
     )
 
@@ -426,8 +438,7 @@ VENUE = Venue(
         # 300 by the venue's FAQ (as github.com/keivanipchihagh/kucoin-websocket has it);
         # what is too much is refused, topic by topic, with code 509.
         topics_per_connection=300,
-        # Up to 100 symbols go into one request, but only of one kind of topic.
-        topics_per_request=1,
+        topics_per_request=100,  # symbols, of one kind of topic
         request_bytes=4096,
         # 100 per 10 seconds, pings included: one in ten is left for those.
         requests_per_s=9.0,
@@ -460,6 +471,8 @@ VENUE = Venue(
     to_symbol=_to_symbol,
     parse=_parse,
     subscribe=_subscribe,
+    unsubscribe=_unsubscribe,
+    request_group=_kind,
     # `pingInterval` 18000 and `pingTimeout` 10000 of the token's answer: it closes
     # connections that do not ping, data or no data.
     heartbeat=Heartbeat(

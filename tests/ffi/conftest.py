@@ -6,14 +6,24 @@ from typing import Any
 import pytest
 
 from wscore.connection import Batch, Connection, PumpBuffer, PumpStatus
+from wscore.extensions import DeflateParameters
+from wscore.provider import ensure_loaded
 
 
 class Core:
     """One connection without a socket."""
 
-    def __init__(self, *, max_message_size: int = 1 << 20, validate_utf8: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        max_message_size: int = 1 << 20,
+        validate_utf8: bool = True,
+        deflate: DeflateParameters | None = None,
+    ) -> None:
+        if deflate is not None:
+            ensure_loaded()
         self.connection = Connection(
-            None, max_message_size=max_message_size, validate_utf8=validate_utf8
+            None, max_message_size=max_message_size, validate_utf8=validate_utf8, deflate=deflate
         )
         self._buffer = PumpBuffer()
 

@@ -1,5 +1,6 @@
 """permessage-deflate over the memory transport, byte by byte (RFC 7692, section 7)."""
 
+import random
 import time
 import zlib
 from collections.abc import Iterator
@@ -24,13 +25,13 @@ AGAIN = bytes.fromhex("f200110000")  # 7.2.3.2: the second "Hello", found in the
 class Deflated:
     """A connection with permessage-deflate."""
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, *, max_message_size: int = MOST, **parameters: Any) -> None:
         ensure_loaded()
         agreed = {"server_takeover": True, "client_takeover": True, "server_bits": 15}
         agreed |= {"client_bits": 15, "level": -1}
         self.connection = Connection(
             None,
-            max_message_size=MOST,
+            max_message_size=max_message_size,
             validate_utf8=True,
             deflate=DeflateParameters(**{**agreed, **parameters}),
         )
@@ -115,6 +116,40 @@ def test_max_message_size_counts_what_is_inflated(make: Any, size: int) -> None:
     else:
         assert (status, messages) == (PumpStatus.FAILED, [])
         assert core.connection.failure[0] == 1009
+
+
+@pytest.mark.parametrize("fragments", [1, 2, 5])
+def test_what_does_not_compress_may_be_just_as_large_as_allowed(make: Any, fragments: int) -> None:
+    """Stored blocks are longer than what they hold; the frames' lengths do not count."""
+    data = random.Random(1).randbytes(MOST)
+    payload = packed(data)
+    assert len(payload) > MOST
+    part = len(payload) // fragments + 1
+    stream = b"".join(
+        frame(
+            CONT if at else BINARY,
+            payload[at : at + part],
+            fin=at + part >= len(payload),
+            rsv=0 if at else 4,
+        )
+        for at in range(0, len(payload), part)
+    )
+    assert make().receive(stream) == (PumpStatus.AGAIN, [data])
+
+
+@pytest.mark.parametrize("cut", [1, 5, 14, 20, 100])
+def test_text_that_is_wrong_before_it_is_too_large(make: Any, cut: int) -> None:
+    """The failure is the one that comes first in the text, also if one read brings both."""
+    stream = frame(TEXT, packed(b"x" * 290 + b"\xff" * 20), rsv=4)
+    core = make(max_message_size=300)
+    core.receive(stream[:cut], stream[cut:])
+    assert core.connection.failure[0] == 1007
+
+
+@pytest.mark.parametrize("most", [(1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_no_limit_that_a_number_can_say_is_too_large(make: Any, most: int) -> None:
+    core = make(max_message_size=most)
+    assert core.receive(frame(TEXT, ONE_BLOCK, rsv=4)) == (PumpStatus.AGAIN, [b"Hello"])
 
 
 def test_a_truncated_block_does_not_become_a_message_of_other_content(make: Any) -> None:

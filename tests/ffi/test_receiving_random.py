@@ -1,134 +1,20 @@
-"""The C receiver against a plain reading of RFC 6455, on random streams cut at random.
-
-The reference works on the whole stream at once: it has no state to get wrong
-between reads, which is just what the C code has plenty of.
-"""
+"""The C receiver against the reference (reference.py), on random streams cut at random."""
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.servers.frames import (
-    BINARY,
-    CLOSE,
-    CONT,
-    PING,
-    PONG,
-    TEXT,
-    Frame,
-    frame,
-    parse_all,
-    parse_one,
-)
+from tests.ffi.reference import expect
+from tests.servers.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, frame, parse_all
 from wscore.connection import Connection, PumpBuffer, PumpStatus
 
 # A few in every run; many by hand: WSCORE_EXAMPLES=20000
 EXAMPLES = int(os.environ.get("WSCORE_EXAMPLES", "120"))
 MAX_MESSAGE_SIZE = 300
 BUFFER = PumpBuffer()
-
-
-@dataclass
-class Expected:
-    status: PumpStatus = PumpStatus.AGAIN
-    code: int = 0  # of a failure
-    messages: list[tuple[int, bytes]] = field(default_factory=list)
-    pongs: list[bytes] = field(default_factory=list)
-
-
-def is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def could_become_utf8(data: bytes) -> bool:
-    """Whether some continuation makes it valid."""
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data"
-    return True
-
-
-def may_be_received(code: int) -> bool:
-    return code in {*range(1000, 1015)} - {1004, 1005, 1006} or 3000 <= code < 5000
-
-
-def header_violation(head: Frame, size: int, open_kind: int, open_size: int) -> int:
-    """The close code a header alone earns, or 0."""
-    if head.rsv or head.masked:
-        return 1002
-    if head.opcode >= 8:
-        return 1002 if head.opcode > PONG or not head.fin or size > 125 else 0
-    if head.opcode > BINARY or (head.opcode == CONT) != bool(open_kind) or size >= 1 << 63:
-        return 1002
-    return 1009 if open_size + size > MAX_MESSAGE_SIZE else 0
-
-
-def read_header(data: bytes) -> tuple[Frame, int, int] | None:
-    """A frame without its payload, the payload's size, and where it begins."""
-    if len(data) < 2:
-        return None
-    size, at = data[1] & 0x7F, 2
-    if size > 125:
-        at = 4 if size == 126 else 10
-        size = int.from_bytes(data[2:at], "big")
-    is_masked = data[1] >= 0x80
-    at += 4 * is_masked
-    if len(data) < at:
-        return None
-    return Frame(data[0] & 15, b"", data[0] >= 0x80, data[0] >> 4 & 7, is_masked), size, at
-
-
-def expect(data: bytes) -> Expected:
-    """What must come of a stream, whatever the cuts."""
-    expected = Expected()
-    kind, parts = 0, b""
-
-    def failed(code: int) -> Expected:
-        expected.status, expected.code = PumpStatus.FAILED, code
-        return expected
-
-    while (header := read_header(data)) is not None:
-        head, size, start = header
-        if code := header_violation(head, size, kind, len(parts)):
-            return failed(code)
-        payload = data[start : start + size]
-        whole = parse_one(data) is not None
-        if head.opcode < 8:
-            kind = kind or head.opcode
-            parts += payload
-            if kind == TEXT and not could_become_utf8(parts):
-                return failed(1007)
-        if not whole:
-            break
-        data = data[start + size :]
-        if head.opcode == CLOSE:
-            if size == 1 or (size and not may_be_received(int.from_bytes(payload[:2], "big"))):
-                return failed(1002)
-            if not is_utf8(payload[2:]):
-                return failed(1007)
-            expected.messages.append((8, payload))
-            expected.status = PumpStatus.CLOSED
-            return expected
-        if head.opcode == PING:
-            expected.messages.append((16, payload))
-            expected.pongs.append(payload)
-        elif head.opcode == PONG:
-            expected.messages.append((64, payload))
-        elif head.fin:
-            if kind == TEXT and not is_utf8(parts):
-                return failed(1007)
-            expected.messages.append((kind, parts))
-            kind, parts = 0, b""
-    return expected
 
 
 texts = st.one_of(
@@ -219,7 +105,7 @@ def check(stream: bytes, cuts: list[int], read_chunk: int, limit: int) -> None:
     code = connection.failure[0] if status == PumpStatus.FAILED else 0
     connection.close()
 
-    expected = expect(stream)
+    expected = expect(stream, max_message_size=MAX_MESSAGE_SIZE)
     assert (status, code, found) == (expected.status, expected.code, expected.messages)
     assert pongs == [Frame(PONG, payload, masked=True) for payload in expected.pongs]
 

@@ -123,9 +123,13 @@ class RawServer:
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        # A small buffer, so that a client which does not read is felt soon.
+        listener = socket.create_server(("127.0.0.1", 0))
+        # Inherited by its connections. Small and fixed, so that a peer that stops
+        # reading is felt soon, and for good: left to itself, the kernel makes it larger
+        # and larger.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", 0, ssl=self._tls, limit=1 << 20
+            self._serve, sock=listener, ssl=self._tls, limit=1 << 20
         )
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"{'wss' if self._tls else 'ws'}://127.0.0.1:{port}/"

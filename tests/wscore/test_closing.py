@@ -224,9 +224,26 @@ async def test_without_autoclose_the_user_answers(session: AsyncSession) -> None
     async with RawServer(script) as server:
         ws = await session.ws_connect(server.url, autoclose=False)
         assert (await ws.recv(timeout=5))[1] == CurlWsFlag.CLOSE
+        assert not ws.closed, "our CLOSE is still to come"
+        assert not ws.is_alive(), "there is nothing more to receive"
+        with pytest.raises(WebSocketClosed):
+            await ws.recv(timeout=5)
         await asyncio.sleep(0.1)
         await ws.close(4009)
+        assert ws.closed
         assert ws.close_code == 4000
+
+
+async def test_without_autoclose_terminate_is_an_answer_too(session: AsyncSession) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.accept(glued=close_frame(4000))
+        await peer.end_of_stream()
+
+    async with RawServer(script) as server:
+        ws = await session.ws_connect(server.url, autoclose=False)
+        assert (await ws.recv(timeout=5))[1] == CurlWsFlag.CLOSE
+        ws.terminate()
+        assert ws.closed
 
 
 # -- terminate --------------------------------------------------------------------

@@ -124,6 +124,7 @@ async def test_a_violation_is_answered_with_its_code(
         assert received == [b"good"]
         assert type(error) is WebSocketError
         assert error.code == (100 if code == 1009 else code)
+        assert (code == 1009) == ("Message too large" in str(error))
         assert ws.close_code == code
     assert codes == [code]
 
@@ -143,7 +144,7 @@ async def test_a_failed_connection_is_released_without_close(
     async with RawServer(script) as server:
         ws = await session.ws_connect(server.url)
         await asyncio.wait_for(ws._closed.wait(), 3)
-        assert not session._sockets
+        assert not session._websockets
 
 
 async def test_pings_are_answered_while_nobody_receives(session: AsyncSession) -> None:

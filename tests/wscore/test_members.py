@@ -100,7 +100,7 @@ async def test_one_failure_wakes_all_with_the_same_error() -> None:
     ("message", "text"),
     [
         (frame(BINARY, b"{}"), "Not a valid text frame"),
-        (frame(TEXT, b""), "invalid JSON"),
+        (frame(TEXT, b""), "invalid JSON: the message is empty"),
         (frame(TEXT, b"{"), "invalid JSON"),
     ],
 )

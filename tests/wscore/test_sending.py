@@ -176,15 +176,17 @@ async def stuck(session: AsyncSession) -> AsyncIterator[tuple[AsyncWebSocket, as
             ws.terminate()
 
 
-async def fill(ws: AsyncWebSocket) -> int:
-    """Send until the queue is full. Return how many messages went in."""
-    count = 0
-    with pytest.raises(WebSocketTimeout, match="send queue is full") as caught:
-        while True:
-            await ws.send(bytes(1 << 20), timeout=0.05)
-            count += 1
-    assert caught.value.code == 28
-    return count
+async def fill(ws: AsyncWebSocket) -> None:
+    """Send until the queue is full and the kernel, though asked again, takes no more."""
+    unsent = -1
+    while unsent != ws.stats().unsent_bytes:
+        unsent = ws.stats().unsent_bytes
+        with pytest.raises(WebSocketTimeout, match="send queue is full") as caught:
+            while True:
+                await ws.send(bytes(1 << 20), timeout=0.05)
+        assert caught.value.code == 28
+        with pytest.raises(WebSocketTimeout, match="does not take the data"):
+            await ws.flush(timeout=0.01)
 
 
 async def test_a_full_queue_makes_senders_wait(

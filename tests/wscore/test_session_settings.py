@@ -115,7 +115,7 @@ async def test_request_and_response_are_there_to_be_read() -> None:
     ("settings", "error", "text"),
     [
         ({"vreify": False}, TypeError, "unknown setting 'vreify'; known: .*verify"),
-        ({"proxy": "http://a", "proxies": {"all": "http://b"}}, TypeError, "exclude"),
+        ({"proxy": "http://a", "proxies": {"all": "http://b"}}, TypeError, "Cannot specify both"),
         ({"allow_redirects": "safe"}, TypeError, "allow_redirects must be a bool"),
         ({"headers": {"Sec-WebSocket-Key": "x"}}, ValueError, "made by this library"),
     ],

@@ -1,4 +1,10 @@
-"""The blocking side: connections without an event loop."""
+"""The blocking side: connections without an event loop.
+
+From the outside in: `WebSocketApp` runs one `WebSocket` after the other (`AppRun`); a
+`WebSocket` makes blocking calls on a `Link`; the `Link` waits for its `Endpoint` by
+`Turns`, which has the lock; the `Endpoint` reads, writes, pings and ends, and never
+waits.
+"""
 
 from wscore.sync.app import WebSocketApp
 from wscore.sync.create import create_connection

@@ -14,7 +14,7 @@ Headers = Mapping[str, str] | Iterable[str]
 
 # Always so here, whatever is asked for: locks are used, no Origin is sent of our own
 # accord, libcurl sets the socket up.
-_WITHOUT_EFFECT = {"enable_multithread", "suppress_origin", "fire_cont_frame"}
+_WITHOUT_EFFECT = {"enable_multithread", "suppress_origin"}
 _NAMES = {
     "header",
     "cookie",
@@ -22,6 +22,7 @@ _NAMES = {
     "origin",
     "sslopt",
     "sockopt",
+    "fire_cont_frame",
     "http_proxy_host",
     "http_proxy_port",
     "http_proxy_auth",
@@ -34,12 +35,14 @@ def translate(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return *options* with websocket-client's names replaced; others stay as they are.
 
     Raises:
-        ValueError: something is asked for that libcurl does not do.
+        ValueError: something is asked for that is not done here.
     """
     ours = {name: value for name, value in options.items() if name not in _NAMES}
     theirs = {name: value for name, value in options.items() if value and name in _NAMES}
     if "sockopt" in theirs:
         raise ValueError("sockopt: libcurl owns the socket; TCP_NODELAY is always set")
+    if "fire_cont_frame" in theirs:
+        raise ValueError("fire_cont_frame: messages always come whole; leave it out")
     headers = header_dict(theirs.get("header") or ()) | {
         name: theirs[key]
         for key, name in (("host", "Host"), ("origin", "Origin"), ("cookie", "Cookie"))

@@ -1,4 +1,4 @@
-"""A `WebSocketApp` on somebody else's event loop."""
+"""The run of a `WebSocketApp` on somebody else's event loop."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from wscore.errors import CurlError, WebSocketTimeout
 
 if TYPE_CHECKING:
-    from wscore.sync.app import WebSocketApp
+    from wscore.sync.app_run import AppRun
 
 _TICK_S = 1.0
 
@@ -24,8 +24,8 @@ class Dispatcher(Protocol):
 class Dispatched:
     """One run of an app. The dispatcher's thread is the only one that receives."""
 
-    def __init__(self, app: "WebSocketApp", dispatcher: Dispatcher, ping_interval: float) -> None:
-        self._app = app
+    def __init__(self, run: "AppRun", dispatcher: Dispatcher, ping_interval: float) -> None:
+        self._run = run
         self._dispatcher = dispatcher
         # Nobody waits on the connection here: pings and what could not be written at
         # once are seen to at this pace.
@@ -34,12 +34,12 @@ class Dispatched:
 
     def start(self) -> bool:
         """Connect; the handshake blocks. Return False: a timer that calls this is done."""
-        app = self._app
-        if not app.keep_running:
-            app.finish()
+        run = self._run
+        if not run.wanted:
+            run.finish()
             return False
         try:
-            app.connect()
+            run.connect()
         except CurlError as error:
             self._lost(error)
             return False
@@ -49,16 +49,16 @@ class Dispatched:
         def work() -> bool:
             return current == self._connection and self._receive()
 
-        self._dispatcher.read(app.sock, work)
+        self._dispatcher.read(run.sock, work)
         self._dispatcher.timeout(self._tick_s, work)
         work()  # what came with the handshake: the socket does not announce it
         return False
 
     def _receive(self) -> bool:
-        app = self._app
+        run = self._run
         try:
-            while app.keep_running:
-                if not app.receive(0):
+            while run.wanted:
+                if not run.receive(0):
                     self._lost(None)
                     return False
         except WebSocketTimeout:
@@ -71,8 +71,8 @@ class Dispatched:
 
     def _lost(self, error: BaseException | None) -> None:
         self._connection += 1  # its callbacks are no longer wanted
-        delay_s = self._app.lost(error)
+        delay_s = self._run.lost(error)
         if delay_s is None:
-            self._app.finish()
+            self._run.finish()
         else:
             self._dispatcher.timeout(delay_s, self.start)

@@ -2,11 +2,12 @@
 
 import threading
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self
 
 from wscore.codes import CurlECode, WsCloseCode
 from wscore.cookies import Cookies, CookieTypes
 from wscore.errors import RequestException, SessionClosed
+from wscore.response import R
 from wscore.sync.callbacks import Callback
 from wscore.sync.settings import connect_options, part
 from wscore.sync.websocket import WebSocket
@@ -14,11 +15,12 @@ from wscore.sync.websocket import WebSocket
 _CLOSE_TIMEOUT_S = 0.5
 
 
-class Session:
+class Session(Generic[R]):
     """Opens WebSockets that share settings and cookies. Callable from any thread.
 
     Keyword arguments are those of `ConnectOptions`; `ws_connect` can override
-    each for one connection, headers are merged.
+    each for one connection, headers are merged. Subscripts, `Session[Response]()`,
+    change nothing.
     """
 
     def __init__(

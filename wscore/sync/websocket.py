@@ -1,32 +1,28 @@
 """`WebSocket`: blocking, and callable from several threads."""
 
-import json
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from wscore.codes import CurlECode, CurlWsFlag, WsCloseCode
-from wscore.connection import Batch, Counters
+from wscore.codes import CurlECode, WsCloseCode
+from wscore.compat import FrameSizeName
+from wscore.connection import Counters
 from wscore.cookies import Cookies
-from wscore.endings import frame_of, json_of, json_text, text_of
 from wscore.errors import CurlError, WebSocketClosed, WebSocketError
 from wscore.extensions import DeflateParameters
 from wscore.options import ConnectOptions, WebSocketOptions
-from wscore.payload import Payload, to_bytes
 from wscore.sync.callbacks import Callback, Callbacks
-from wscore.sync.fragment import CurlWsFrame
 from wscore.sync.handshake import open_connection
 from wscore.sync.link import Link
+from wscore.sync.receiving import Receiving
+from wscore.sync.running import run
+from wscore.sync.sending import Sending
 from wscore.sync.settings import part
 from wscore.websocket import Opened
 
-T = TypeVar("T")
 
-_TEXT, _CLOSE = int(CurlWsFlag.TEXT), int(CurlWsFlag.CLOSE)
-
-
-class WebSocket:
+class WebSocket(Receiving, Sending, FrameSizeName):
     """A WebSocket that is opened by `connect`, or by `run_forever` with a URL.
 
     One thread may send while another receives and a third closes. PINGs are
@@ -106,163 +102,6 @@ class WebSocket:
             )
         return self
 
-    # -- receiving -----------------------------------------------------------
-
-    def recv(self, *, timeout: float | None = None) -> tuple[bytes, int]:
-        """Return the next message and its `CurlWsFlag`.
-
-        The peer's CLOSE is delivered once, as its body and `CLOSE`.
-
-        Raises:
-            WebSocketClosed: the connection is closed and nothing is left.
-            WebSocketTimeout: nothing came within *timeout* seconds.
-            WebSocketError: the connection failed.
-        """
-        link = self._open_link()
-        message = self._take(link, link.inbox.take_one, self._within(timeout))
-        if message[1] == _CLOSE:
-            link.settle(timeout)
-        return message
-
-    def recv_many(self, *, timeout: float | None = None) -> list[bytes]:
-        """Return all data messages that are there, at least one; raises as `recv`."""
-        link = self._open_link()
-        inbox = link.inbox
-
-        def take_data() -> list[bytes]:
-            messages: list[bytes] = []
-            while True:
-                batch = inbox.take_batch()
-                if batch.kind != _CLOSE:
-                    messages.extend(batch.messages)  # ours alone: its batch is gone
-                    if inbox.count:
-                        continue
-                elif messages:
-                    inbox.put_back(batch)
-                else:
-                    continue  # behind a CLOSE is the end: taking it raises
-                return messages
-
-        return self._take(link, take_data, self._within(timeout))
-
-    def recv_batch(self, *, timeout: float | None = None) -> Batch:
-        """Return data messages with the times at which they were read; raises as `recv`."""
-        link = self._open_link()
-        while True:
-            batch = self._take(link, link.inbox.take_batch, self._within(timeout))
-            if batch.kind != _CLOSE:
-                return batch
-
-    def recv_fragment(self, *, timeout: float | None = None) -> tuple[bytes, CurlWsFrame]:
-        """Return the next message and what there is to say of it; see `CurlWsFrame`."""
-        payload, flags = self.recv(timeout=timeout)
-        return payload, CurlWsFrame(flags, len(payload))
-
-    def recv_str(self, *, timeout: float | None = None) -> str:
-        """Return the next message, which must be text; raises as `recv`.
-
-        Raises:
-            WebSocketError: 1007, the message is not text.
-        """
-        payload, flags = self.recv(timeout=timeout)
-        if flags & CurlWsFlag.CLOSE:
-            raise self._open_link().ended_error()
-        return text_of(payload, flags)
-
-    def recv_json(
-        self, *, loads: Callable[[str], Any] = json.loads, timeout: float | None = None
-    ) -> Any:
-        """Return the next message, which must be JSON text; raises as `recv_str`."""
-        return json_of(self.recv_str(timeout=timeout), loads)
-
-    def __iter__(self) -> Self:
-        link = self._open_link()
-        if link.closed and not link.inbox.count:
-            raise link.ended_error()
-        return self
-
-    def __next__(self) -> bytes:
-        try:
-            payload, flags = self.recv()
-        except WebSocketClosed:
-            raise StopIteration from None
-        if flags == _CLOSE:
-            raise StopIteration
-        return payload
-
-    def _take(self, link: Link, take: Callable[[], T], timeout: float | None) -> T:
-        try:
-            return link.take(take, timeout)
-        except WebSocketError:
-            if link.inbox.end is not None and not link.inbox.count:
-                link.settle(timeout)
-            raise
-
-    # -- sending ---------------------------------------------------------------
-
-    def send(
-        self, payload: Payload, flags: int = CurlWsFlag.BINARY, timeout: float | None = None
-    ) -> int:
-        """Send one message; return its size in bytes once it is in the socket.
-
-        With `CONT` among the flags it is a part of a message that the next call
-        continues. If the peer does not take the data in time, the error says whether
-        the message is still queued: then it goes first with the next call.
-
-        Raises:
-            WebSocketTimeout: the peer did not take the data within *timeout* seconds.
-            WebSocketClosed: the connection is closed or closing.
-            WebSocketError: the connection failed, or a control payload is too long.
-        """
-        data = to_bytes(payload)
-        link = self._open_link()
-        opcode, fin = frame_of(flags, len(data), link.message_kind)
-        link.transmit(opcode, data, fin, self._within(timeout))
-        return len(data)
-
-    def send_str(self, payload: str, timeout: float | None = None) -> int:
-        """Send a text message; see `send`."""
-        return self.send(payload, CurlWsFlag.TEXT, timeout)
-
-    def send_bytes(self, payload: Payload, timeout: float | None = None) -> int:
-        """Send a binary message; see `send`."""
-        return self.send(payload, CurlWsFlag.BINARY, timeout)
-
-    send_binary = send_bytes
-
-    def send_json(
-        self,
-        payload: Any,
-        *,
-        dumps: Callable[[Any], str | bytes] | None = None,
-        timeout: float | None = None,
-    ) -> int:
-        """Send *payload* as JSON text; see `send`."""
-        return self.send(json_text(payload, dumps), CurlWsFlag.TEXT, timeout)
-
-    def ping(
-        self, payload: Payload = b"", *, wait: bool = False, timeout: float | None = None
-    ) -> float | None:
-        """Send a PING; without a payload, a unique one.
-
-        With *wait* return the latency in seconds, once the answer is here; what comes
-        before it can be received afterwards, up to `recv_queue_size` messages.
-        Without, `latency` has it when a later call has read the answer.
-        """
-        data = bytes(to_bytes(payload))
-        frame_of(CurlWsFlag.PING, len(data), None)
-        link = self._open_link()
-        pending = link.ping(data, self._within(timeout))
-        return link.wait_for_pong(pending, self._within(timeout)) if wait else None
-
-    def pong(self, payload: Payload = b"", timeout: float | None = None) -> int:
-        """Send an unsolicited PONG. PINGs are answered without it."""
-        return self.send(payload, CurlWsFlag.PONG, timeout)
-
-    def flush(self, timeout: float | None = None) -> None:
-        """Wait until everything sent so far is in the socket; raises as `send`."""
-        self._open_link().flush(self._within(timeout))
-
     # -- closing -----------------------------------------------------------------
 
     def close(
@@ -327,35 +166,7 @@ class WebSocket:
         except CurlError as error:
             self._callbacks.call("on_error", error)
             raise
-        self.keep_running = True
-        try:
-            self._callbacks.call("on_open")
-            self._receive_all(link)
-        except CurlError as error:
-            self._callbacks.call("on_error", error)
-            raise
-        finally:
-            self.keep_running = False
-            if not link.closed:  # Ctrl-C, or the like
-                self.close(WsCloseCode.GOING_AWAY)
-            link.join()
-            code = link.state.code or WsCloseCode.NO_STATUS_RECEIVED
-            self._callbacks.call("on_close", int(code), link.state.reason or "")
-
-    def _receive_all(self, link: Link) -> None:
-        while self.keep_running:
-            try:
-                payload, flags = self._take(link, link.inbox.take_one, None)
-            except WebSocketClosed:
-                if link.failure is not None and self.keep_running:
-                    raise
-                return  # closed by ourselves
-            self._callbacks.call("on_data", payload, CurlWsFrame(flags, len(payload)))
-            if flags == _CLOSE:
-                return
-            text = flags == _TEXT and not self._skip_utf8_validation
-            self._callbacks.call("on_message", payload.decode() if text else payload)
-        self.close()
+        run(self, link, self._callbacks, decode=not self._skip_utf8_validation)
 
     # -- state ---------------------------------------------------------------------
 
@@ -380,12 +191,12 @@ class WebSocket:
     @property
     def close_code(self) -> int | None:
         """The peer's close code, ours if we failed the connection, else 1006; None while open."""
-        return None if self._link is None else self._link.state.code
+        return None if self._link is None else self._link.closing.code
 
     @property
     def close_reason(self) -> str | None:
         """The peer's reason, as it sent it; None if there was no CLOSE (yet)."""
-        return None if self._link is None else self._link.state.reason
+        return None if self._link is None else self._link.closing.reason
 
     @property
     def latency(self) -> float | None:
@@ -434,7 +245,7 @@ class WebSocket:
     def next_message(self, timeout: float | None) -> tuple[bytes, int]:
         """Return the next message, control frames that are delivered included."""
         link = self._open_link()
-        return self._take(link, link.inbox.take_one, timeout)
+        return link.take(link.inbox.take_one, timeout)
 
     def read_available(self) -> None:
         """Read and write what is possible without waiting."""
@@ -451,7 +262,7 @@ class WebSocket:
     @property
     def peer_closed(self) -> bool:
         """Whether the peer's CLOSE came."""
-        return self._link is not None and self._link.state.received
+        return self._link is not None and self._link.closing.received
 
     def _open_link(self) -> Link:
         if self._link is None:

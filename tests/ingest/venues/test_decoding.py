@@ -13,6 +13,8 @@ from ingest.venues.decoding import (
     number,
     number_or_none,
     product,
+    rfc3339_ns,
+    seconds_ns,
     signed_number,
 )
 
@@ -110,6 +112,75 @@ def test_joined_check_equals_single_checks(values: list[str]) -> None:
         return True
 
     assert passes(*values) == all(passes(value) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2023-10-06T17:35:55.440295Z", 1_696_613_755_440_295_000),
+        ("2023-10-06T17:35:55.123456789Z", 1_696_613_755_123_456_789),
+        ("2024-02-29T23:59:59.5Z", 1_709_251_199_500_000_000),
+    ],
+)
+def test_rfc3339(text: str, expected: int) -> None:
+    """Every digit of the fraction counts; no float is on the way."""
+    assert rfc3339_ns("here", text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2023-10-06",
+        "2023-02-29T00:00:00Z",
+        "2023-10-06T24:00:00Z",
+        "2023-10-06T17:35:55",
+        "2023-10-06T17:35:55.Z",
+        "2023-10-06T17:35:55.1234567890Z",
+        "2023-10-06T17:35:55+01:00",
+        "9999-10-06T17:35:55Z",
+        "٢023-10-06T17:35:55Z",
+    ],
+)
+def test_other_times(text: str) -> None:
+    """What is no time in UTC, or none that fits 64 bits in ns, is refused."""
+    with pytest.raises(DecodeError) as caught:
+        rfc3339_ns("here", text)
+
+    assert caught.value.reason == "bad_value"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0", 0),
+        ("1617666423.606671", 1_617_666_423_606_671_000),
+        ("1617666423.5", 1_617_666_423_500_000_000),
+        ("8999999999.999999999", 8_999_999_999_999_999_999),
+    ],
+)
+def test_seconds(text: str, expected: int) -> None:
+    """Seconds keep every digit of their fraction."""
+    assert seconds_ns("here", text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "1.", ".5", "-1", "1e9", "9000000000", "1.0000000001", "٣"])
+def test_other_seconds(text: str) -> None:
+    """Anything else is refused."""
+    with pytest.raises(DecodeError) as caught:
+        seconds_ns("here", text)
+
+    assert caught.value.reason == "bad_value"
+
+
+@pytest.mark.parametrize("text", [b"null", b"-1", b"NaN", b"[]", b'"', b"1" * 50 + b"x"])
+def test_other_numbers(text: bytes) -> None:
+    """What is no number is refused, and shown."""
+    with pytest.raises(DecodeError) as caught:
+        number("here", msgspec.Raw(text))
+
+    assert caught.value.reason == "bad_value"
 
 
 @pytest.mark.parametrize(

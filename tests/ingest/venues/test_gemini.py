@@ -43,6 +43,20 @@ def test_first_data_is_the_acknowledgement() -> None:
     assert isinstance(VENUE.parser()(TRADE), list)
 
 
+def test_a_book_that_begins_anew() -> None:
+    """It answers the request, though the topic had been accepted before."""
+    parse = VENUE.parser()
+    begin = b'{"type":"l2_updates","symbol":"SANDUSD","changes":[],"trades":[]}'
+
+    assert [type(parse(frame)) for frame in (begin, TRADE, begin)] == [list, Data, list]
+    topics = [VENUE.topic(channel, "BTC-USD") for channel in ("book", "trade")]
+    assert VENUE.unsubscribe is not None
+    assert json.loads(VENUE.unsubscribe(topics, 1)) == {
+        "type": "unsubscribe",
+        "subscriptions": [{"name": "l2", "symbols": ["BTCUSD"]}],
+    }
+
+
 def test_topics_without_end() -> None:
     """Nobody asked for so many: they are data still, remembered they are not."""
     parse = VENUE.parser()

@@ -124,9 +124,15 @@ def test_snapshot_over_rest_and_what_joins_it() -> None:
 
 
 def test_subscribe() -> None:
-    """One topic a request, acknowledged by its number."""
+    """Symbols of one kind go out together, acknowledged by the request's number."""
     topic = VENUE.topic("candle_1h", "BSV-USDT")
+    books = [VENUE.topic("book", name) for name in ("A-B", "C-D")]
 
+    assert VENUE.request_group(topic) != VENUE.request_group(books[0])
+    assert json.loads(VENUE.subscribe(books, 1))["topic"] == "/market/level2:A-B,C-D"
+    assert VENUE.unsubscribe is not None
+    left = json.loads(VENUE.unsubscribe(books[:1], 2))
+    assert (left["type"], left["response"]) == ("unsubscribe", False)
     assert json.loads(VENUE.subscribe([topic], 12)) == {
         "id": "12",
         "type": "subscribe",

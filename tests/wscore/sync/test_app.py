@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.frames import BINARY, PING, PONG, TEXT, frame
+from tests.servers.frames import BINARY, CONT, PING, PONG, TEXT, frame
 from tests.servers.threaded import Peer, ThreadServer, ctrl_c, echo
 from wscore import (
     CurlError,
@@ -67,6 +67,24 @@ def test_the_order_of_the_callbacks() -> None:
         ("close", 4000, "bye"),
     ]
     assert recorder.app.sock is None
+
+
+def test_continuation_frames_are_part_of_their_message() -> None:
+    """on_cont_message is accepted, and nothing is lost for it."""
+
+    def script(peer: Peer) -> None:
+        peer.accept(glued=frame(TEXT, b"one ", fin=False) + frame(CONT, b"two"))
+        peer.close(1000)
+
+    with ThreadServer(script) as server:
+        recorder = Recorder(server.url, on_cont_message=lambda app, data, fin: 1 / 0)
+        recorder.app.run_forever()
+    assert recorder.calls == [
+        ("open",),
+        ("data", "one two", 1, True),
+        ("message", "one two"),
+        ("close", 1000, ""),
+    ]
 
 
 @pytest.mark.parametrize("ending", ["fin", "reset", "violation"])

@@ -18,6 +18,7 @@ from wscore.sync.compat import header_dict, translate
         ({"header": ["A: b: c"], "headers": {"X": "y"}}, {"headers": {"X": "y", "A": "b: c"}}),
         ({"host": "h", "origin": "o"}, {"headers": {"Host": "h", "Origin": "o"}}),
         ({"suppress_origin": True, "enable_multithread": True, "sockopt": ()}, {}),
+        ({"fire_cont_frame": False}, {}),
         ({"cookie": None, "header": None, "sslopt": None, "http_proxy_host": None}, {}),
         ({"sslopt": {"cert_reqs": ssl.CERT_NONE, "ca_certs": "f"}}, {"verify": False}),
         ({"sslopt": {"ca_certs": "f"}}, {"verify": "f"}),
@@ -48,7 +49,13 @@ def test_translation(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "theirs", [{"sockopt": [(1, 2, 3)]}, {"sslopt": {"ciphers": "x"}}, {"header": ["no colon"]}]
+    "theirs",
+    [
+        {"sockopt": [(1, 2, 3)]},
+        {"sslopt": {"ciphers": "x"}},
+        {"header": ["no colon"]},
+        {"fire_cont_frame": True},
+    ],
 )
 def test_what_cannot_be_done_is_not_ignored(theirs: dict[str, Any]) -> None:
     with pytest.raises(ValueError):

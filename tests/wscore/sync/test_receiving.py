@@ -12,6 +12,7 @@ from tests.servers.threaded import Peer, ThreadServer, echo
 from wscore import (
     CurlECode,
     CurlWsFlag,
+    CurlWsFrame,
     WebSocket,
     WebSocketClosed,
     WebSocketError,
@@ -85,6 +86,12 @@ def test_fragments_are_joined_and_pings_between_them_answered(connect: Connect) 
 
     with ThreadServer(script) as server, connect(server.url) as ws:
         assert ws.recv_str() == "one two"
+
+
+def test_a_fragment_is_always_a_whole_message(connect: Connect) -> None:
+    sent = frame(BINARY, b"one ", fin=False) + frame(CONT, b"two")
+    with ThreadServer(says(sent)) as server, connect(server.url) as ws:
+        assert ws.recv_fragment() == (b"one two", CurlWsFrame(CurlWsFlag.BINARY, 7))
 
 
 def test_messages_as_big_as_allowed_and_bigger(connect: Connect) -> None:
@@ -199,7 +206,7 @@ def test_iteration_ends_with_the_stream(connect: Connect) -> None:
     [
         (frame(BINARY, b"x"), "Not a valid text frame"),
         (frame(TEXT, b"{"), "invalid JSON"),
-        (frame(TEXT, b""), "invalid JSON"),
+        (frame(TEXT, b""), "invalid JSON: the message is empty"),
     ],
 )
 def test_what_is_not_json(connect: Connect, sent: bytes, match: str) -> None:

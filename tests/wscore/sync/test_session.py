@@ -9,7 +9,7 @@ import pytest
 
 from tests.servers.frames import TEXT, frame
 from tests.servers.threaded import Peer, ThreadServer, echo
-from wscore import CurlError, RequestException, Session, SessionClosed, WebSocketClosed
+from wscore import CurlError, RequestException, Response, Session, SessionClosed, WebSocketClosed
 
 Background = Callable[[Callable[[], Any]], Any]
 
@@ -125,3 +125,11 @@ def test_a_server_that_does_not_answer_the_upgrade() -> None:
             session.ws_connect(server.url)
         assert caught.value.code == 28
         assert time.monotonic() - started < 0.9
+
+
+def test_a_subscript_changes_nothing() -> None:
+    """As with `AsyncSession`: code made for curl_cffi names the class of responses."""
+    with ThreadServer(echo) as server, Session[Response](max_clients=1) as session:
+        with session.ws_connect(server.url) as ws:
+            ws.send_str("hi")
+            assert ws.recv_str() == "hi"

@@ -1,5 +1,6 @@
 """One connection, several threads."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +10,13 @@ import pytest
 
 from tests.servers.frames import CLOSE, TEXT, close_frame
 from tests.servers.threaded import Peer, ThreadServer, echo
-from wscore import WebSocket, WebSocketClosed, WebSocketError, WebSocketTimeout
+from wscore import (
+    CurlWsFrame,
+    WebSocket,
+    WebSocketClosed,
+    WebSocketError,
+    WebSocketTimeout,
+)
 
 Connect = Callable[..., WebSocket]
 Background = Callable[[Callable[[], Any]], Any]
@@ -22,10 +29,21 @@ def silent(peer: Peer) -> None:
 
 
 def wait_until_polling(ws: WebSocket) -> None:
-    """Until some thread blocks in a call of *ws*; no event tells of that."""
-    deadline = time.monotonic() + 10
+    """Until some thread blocks in a call of *ws*."""
     link: Any = ws._link
-    while not link._polling:
+    wait_until(lambda: link._turns.polling)
+
+
+def wait_until_stuck(ws: WebSocket) -> None:
+    """Until the socket takes no more of what a thread sends."""
+    link: Any = ws._link
+    wait_until(lambda: link._writer.unsent)
+
+
+def wait_until(condition: Callable[[], Any]) -> None:
+    """For what no event tells of."""
+    deadline = time.monotonic() + 10
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
@@ -65,6 +83,56 @@ def test_a_receiver_wakes_at_once_though_the_peer_does_not_answer(
             receiver.result()
         assert time.monotonic() - started < 0.9
         closer.result()
+
+
+def test_a_run_that_awaits_the_end_of_the_stream_holds_nobody_up(background: Background) -> None:
+    """Both have said CLOSE; until the server hangs up, another thread may end it all."""
+    said_close = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.accept()
+        peer.send(close_frame(1000))
+        peer.end_of_stream()
+
+    def on_data(ws: WebSocket, data: bytes, frame: CurlWsFrame) -> None:
+        said_close.set()
+
+    with ThreadServer(script) as server:
+        ws = WebSocket(on_data=on_data)
+        runner = background(lambda: ws.run_forever(server.url))
+        assert said_close.wait(10)
+        wait_until_polling(ws)
+        started = time.monotonic()
+        ws.terminate()
+        runner.result()
+        assert time.monotonic() - started < 0.9
+
+
+def test_a_signal_handler_that_terminates_just_before_the_wait(connect: Connect) -> None:
+    """What has the numbers of its file descriptors by then is not polled."""
+    with ThreadServer(abandoned) as server:
+        ws = connect(server.url)
+        link: Any = ws._link
+        pipes: list[int] = []
+        with pytest.raises(WebSocketTimeout):
+            ws.recv(timeout=0)  # from now on the socket announces all there is
+
+        def ready() -> bool:
+            if not pipes:
+                ws.terminate()
+                for _ in range(3):  # one socket and a pipe were freed
+                    pipes.extend(os.pipe())
+                return False
+            return True
+
+        started = time.monotonic()
+        try:
+            with link._lock:
+                link._turns.wait(ready, 10, "")
+        finally:
+            for fd in pipes:
+                os.close(fd)
+        assert time.monotonic() - started < 2
 
 
 def test_several_receivers_share_the_messages(connect: Connect, background: Background) -> None:
@@ -148,29 +216,37 @@ def test_senders_do_not_mix_their_frames(connect: Connect, background: Backgroun
     assert sorted(got) == sorted([b"a", b"b", b"c", b"d"] * 5)
 
 
+@pytest.mark.parametrize("first", ["sender", "receiver"])
 def test_a_sender_whose_peer_does_not_read_does_not_hold_up_a_receiver(
-    connect: Connect, background: Background
+    connect: Connect, background: Background, first: str
 ) -> None:
+    """Whichever of them polls for both."""
+    stuck, through = threading.Event(), threading.Event()
+
     def script(peer: Peer) -> None:
         peer.accept()
-        peer.frame()
-        time.sleep(0.1)  # the sender is stuck by now
+        assert stuck.wait(10)
         peer.send_frame(TEXT, b"through")
+        assert through.wait(10)  # not reading
         peer.end_of_stream()
 
     with ThreadServer(script) as server:
         ws = connect(server.url)
-        receiver = background(ws.recv_str)
-        ws.send(b"go")
-
-        def send() -> None:
-            with pytest.raises(WebSocketTimeout):
-                ws.send(bytes(1 << 26), timeout=0.01)
-
-        sender = background(send)
+        if first == "receiver":
+            receiver = background(ws.recv_str)
+            wait_until_polling(ws)
+        sender = background(lambda: ws.send(bytes(1 << 25)))
+        wait_until_stuck(ws)
+        if first == "sender":
+            receiver = background(ws.recv_str)
+        stuck.set()
         assert receiver.result() == "through"
-        sender.result()
+        with pytest.raises(WebSocketTimeout, match="this message was not sent"):
+            ws.send(b"more", timeout=0.01)
         ws.terminate()
+        with pytest.raises(WebSocketClosed):
+            sender.result()
+        through.set()
 
 
 def test_a_follower_takes_over(connect: Connect, background: Background) -> None:
