@@ -4,7 +4,7 @@ Everything is held in memory: about the size of the uncompressed files.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -91,10 +91,14 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
     not_data = 0
     for records in files:
         entries.append([])
+        topic_of: dict[str, Callable[[bytes], str | None]] = {}  # by connection
         for record in records:
             match record:
-                case WsMessage(ns, _, payload):
-                    topic = dialect.topic(payload)
+                case WsMessage(ns, connection, payload):
+                    if connection not in topic_of:
+                        new_topic = dialect.new_topic
+                        topic_of[connection] = new_topic() if new_topic else dialect.topic
+                    topic = topic_of[connection](payload)
                     if topic is None:
                         not_data += 1
                     else:

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -42,10 +43,13 @@ T = TypeVar("T")
 # Possessive quantifiers: a value that fails does so in one pass.
 _DECIMAL = r"[0-9]++(?:\.[0-9]++)?+"
 _MOST_VALUES = 12
-# As JSON writes a number; without its quotes, if it has any.
-_JSON_NUMBER = rb"[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+# As JSON writes a number; without its quotes, if it has any. An exponent of more than
+# three digits is no price, and more than some readers' decimals can take.
+_JSON_NUMBER = rb"[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]{1,3})?+"
 _NUMBER = re.compile(rb'"?+(' + _JSON_NUMBER + rb')"?+').fullmatch
 _SIGNED_NUMBER = re.compile(rb'"?+(-?+' + _JSON_NUMBER + rb')"?+').fullmatch
+# Where it is computed with: few enough digits for that to be nothing.
+_FACTOR = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?").fullmatch
 # Both end before the ns of a signed 64-bit integer do.
 _RFC_3339 = re.compile(
     r"(19[7-9][0-9]|2[01][0-9]{2})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?Z"
@@ -120,6 +124,21 @@ def signed_number(what: str, raw: Raw) -> str:
     if not found:
         raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw)[:40]!r}")
     return found[1].decode()
+
+
+def number_or_none(what: str, raw: Raw) -> str | None:
+    """As `number`; None where the field, whose default is an empty `Raw`, is absent or null."""
+    return None if bytes(raw) in (b"", b"null") else number(what, raw)
+
+
+def product(one: str, other: str) -> str | None:
+    """Multiply two decimals, exactly to 28 digits; None where one is none or is endless.
+
+    For volumes in quote units, which order instruments: nothing published is computed.
+    """
+    if not (_FACTOR(one) and _FACTOR(other)):
+        return None
+    return format(Decimal(one) * Decimal(other), "f")
 
 
 def rfc3339_ns(what: str, text: str) -> int:

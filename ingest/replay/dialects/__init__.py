@@ -3,12 +3,17 @@
 from ingest.replay.dialects import (
     binance,
     binance_usdm,
+    bitfinex,
     bitmex,
+    bitstamp,
     bybit,
     coinbase,
+    deribit,
     gateio,
+    gemini,
     htx,
     kraken_v1,
+    kucoin,
     okx,
 )
 from ingest.replay.dialects.base import Dialect
@@ -26,5 +31,10 @@ _ALL = (
     htx.USDM,
     htx.COINM,
     kraken_v1.DIALECT,
+    bitfinex.DIALECT,
+    bitstamp.DIALECT,
+    deribit.DIALECT,
+    gemini.DIALECT,
+    kucoin.DIALECT,
 )
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}

@@ -66,7 +66,10 @@ class Dialect(Struct, frozen=True, kw_only=True):
     # What a client sent → what the venue does, in this order.
     request: Callable[[bytes, Session], Sequence[Action]]
     # A recorded message → its topic; None for what is not data (acks, errors).
-    topic: Callable[[bytes], str | None]
+    topic: Callable[[bytes], str | None] = lambda _: None
+    # Instead of `topic` where only an earlier message says whose a message is: made
+    # anew for each recorded connection.
+    new_topic: Callable[[], Callable[[bytes], str | None]] | None = None
     # (recorded payload, topic, form) → what is sent.
     encode: Callable[[bytes, str, str], bytes]
     # (path, query) of a recorded URL or of a request → the key under which the two

@@ -1,6 +1,7 @@
 import gzip
 import json
 import zlib
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -15,8 +16,11 @@ from ingest.venues.decoding import (
     levels_decoder,
     number,
     number_levels_decoder,
+    number_or_none,
+    product,
     rfc3339_ns,
     seconds_ns,
+    signed_number,
 )
 
 two_columns = levels_decoder("here", columns=2)
@@ -230,3 +234,38 @@ def test_gunzip() -> None:
         assert caught.value.reason == "bad_compression"
     with pytest.raises(DecodeError, match="99"):
         gunzip("here", packed, 99)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(b"", None), (b"null", None), (b"0.10", "0.10"), (b"1.0e-5", "1.0e-5"), (b'"7"', "7")],
+)
+def test_number_or_none(sent: bytes, expected: str | None) -> None:
+    """What is absent or null is none; a number keeps its characters."""
+    assert number_or_none("a price", msgspec.Raw(sent)) == expected
+
+
+@pytest.mark.parametrize("read", [number, signed_number, number_or_none])
+@pytest.mark.parametrize("sent", [b"[1]", b"true", b"NaN", b'"null"', b"--1", b"1.", b"1e1000"])
+def test_what_is_no_number(read: Callable[[str, msgspec.Raw], object], sent: bytes) -> None:
+    """Anything else is refused, and shown."""
+    with pytest.raises(DecodeError, match="a price: expected a number") as caught:
+        read("a price", msgspec.Raw(sent))
+
+    assert caught.value.reason == "bad_value"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("1000.50", "61000", "61030500.00"),
+        ("1e-7", "2", "0.0000002"),
+        ("", "1", None),
+        ("-1", "1", None),
+        ("1e999", "1", None),
+        ("9" * 41, "1", None),
+    ],
+)
+def test_product(one: str, other: str, expected: str | None) -> None:
+    """Of two decimals; nothing of what is none, or long enough to be a burden."""
+    assert product(one, other) == expected
