@@ -21,6 +21,7 @@ from ingest.config.schema import (
     RedisConfig,
     Selector,
     ShutdownConfig,
+    VenueConfig,
     WebSocketConfig,
 )
 from ingest.venues.base import Instrument, Topic, Venue
@@ -35,7 +36,7 @@ class ConnectionPlan(Struct, frozen=True, kw_only=True):
     feed: str
     venue: str
     url: str
-    rest_url: str
+    rest_url: str  # "": nothing can be asked for
     topics: tuple[Topic, ...]
     proxy: str | None = None
     impersonate: str | None = None
@@ -94,7 +95,7 @@ def make_plan(
     ]
     wanted = cores if config.workers == "auto" else config.workers
     processes = max(1, min(wanted, len(connections)))
-    notes = list(left_out)
+    notes = [*left_out, *_without_snapshots(connections)]
     if config.workers != "auto" and processes < config.workers:
         notes.append(
             f"workers is {config.workers}, but there is nothing to do for more than {processes}: "
@@ -153,6 +154,30 @@ def connection_url(configured: str | None, own: str) -> str:
     if given.path.strip("/") or given.query:
         return configured
     return urlunsplit((given.scheme, given.netloc, theirs.path, theirs.query, ""))
+
+
+def _without_snapshots(connections: Sequence[ConnectionPlan]) -> list[str]:
+    names = {
+        connection.venue
+        for connection in connections
+        for topic in connection.topics
+        for rule in (venues.get(connection.venue).books.get(topic.channel),)
+        if rule is not None and rule.rest is not None and not connection.rest_url
+    }
+    return [
+        f"venues.{name} has a ws_url and no rest_url: its books have no snapshots"
+        for name in sorted(names)
+    ]
+
+
+def rest_url(settings: VenueConfig, venue: Venue) -> str:
+    """Return where the REST interface is, "" if only the WebSocket was given another place.
+
+    Snapshots of one place do not fit the updates of another.
+    """
+    if settings.rest_url is None and settings.ws_url is not None:
+        return ""
+    return settings.rest_url or venue.rest_url
 
 
 def _at_path(url: str, path: str) -> str:
@@ -257,7 +282,7 @@ def _connections(
             feed=feed.name,
             venue=venue.name,
             url=connection_url(settings.ws_url, _at_path(venue.ws_url, path)),
-            rest_url=settings.rest_url or venue.rest_url,
+            rest_url=rest_url(settings, venue),
             topics=part,
             proxy=settings.proxy,
             impersonate=settings.impersonate,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import structlog
 
 from ingest.codecs import Codec
+from ingest.errors import DecodeError, RestError
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatLost
 from ingest.feed.publisher import FeedPublisher
@@ -66,6 +67,7 @@ class FeedConnection:
         self._gate = gate
         self._lane = lane("connect", venue.name, plan.url)
         self.counters = FeedCounters()
+        self._fetch = fetch
         self._resync = BookResync(venue, self.counters, fetch, self._resubscribe)
         self._reading: FeedSession | None = None
         self._publisher = FeedPublisher(
@@ -180,7 +182,7 @@ class FeedConnection:
             if ws is not None:
                 opened_s = time.monotonic()
                 await self._serve(ws)
-        except (CurlError, VenueLeaving, HeartbeatLost) as exc:
+        except (CurlError, RestError, DecodeError, VenueLeaving, HeartbeatLost) as exc:
             if not self._stopping.is_set():
                 return self._lost(exc, opened_s)
         if opened_s is not None:
@@ -191,29 +193,37 @@ class FeedConnection:
         """Connect; None if `stop` came first."""
         self._state = "connecting"
         self.counters.attempts += 1
-        plan, websocket = self._plan, self._websocket
-        opening = self._opening = asyncio.ensure_future(
-            self._session.ws_connect(
-                plan.url,
-                timeout=websocket.open_timeout_s,
-                proxy=plan.proxy,
-                impersonate=plan.impersonate,
-                verify=plan.ca_file or plan.verify,
-                recv_queue_size=websocket.recv_queue_size,
-                max_message_size=websocket.max_message_bytes,
-                drain_on_error=websocket.drain_on_error,
-                ping_interval=websocket.ping_interval_s,
-                ping_timeout=websocket.ping_timeout_s,
-                # A venue that redirects has changed its address: somebody must look.
-                allow_redirects=False,
-            )
-        )
+        opening = self._opening = asyncio.ensure_future(self._dial())
         try:
             await asyncio.wait([opening])
         finally:
             self._opening = None
             opening.cancel()
         return None if opening.cancelled() else opening.result()
+
+    async def _dial(self) -> AsyncWebSocket:
+        plan, websocket = self._plan, self._websocket
+        return await self._session.ws_connect(
+            await self._url(),
+            timeout=websocket.open_timeout_s,
+            proxy=plan.proxy,
+            impersonate=plan.impersonate,
+            verify=plan.ca_file or plan.verify,
+            recv_queue_size=websocket.recv_queue_size,
+            max_message_size=websocket.max_message_bytes,
+            drain_on_error=websocket.drain_on_error,
+            ping_interval=websocket.ping_interval_s,
+            ping_timeout=websocket.ping_timeout_s,
+            # A venue that redirects has changed its address: somebody must look.
+            allow_redirects=False,
+        )
+
+    async def _url(self) -> str:
+        """Return where to connect to; some venues say it anew for each connection."""
+        ticket, fetch = self._venue.ticket, self._fetch
+        if ticket is None or fetch is None:
+            return self._plan.url
+        return ticket.url(await fetch(ticket.request), self._plan.url)
 
     async def _serve(self, ws: AsyncWebSocket) -> None:
         self._ws = ws

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from ingest.errors import DecodeError, RestError
 from ingest.feed.heartbeat import HeartbeatLost
 from ingest.retry_after import retry_after_seconds
 from wscore import CurlECode, CurlError, HandshakeError, WebSocketClosed, WebSocketError
@@ -50,6 +51,8 @@ def disconnect_reason(error: Exception) -> str:
             return "ping_timeout" if is_ping_timeout(error) else f"close_{error.code}"
         case WebSocketError():
             return _BREACHES.get(error.code, "io_error")
+        case RestError() | DecodeError():
+            return "no_ticket"
         case CurlError():
             return _CURL_REASONS.get(error.code, "connect_error")
     return "error"

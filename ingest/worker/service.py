@@ -16,8 +16,10 @@ from ingest.feed.connection import FeedConnection
 from ingest.feed.status import Totals, WorkerStatus
 from ingest.limits import FromGate, Gate, Go
 from ingest.plan import ConnectionPlan
+from ingest.rest import RestClient
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.sinks.settings import SinkSettings
+from ingest.venues.base import Venue
 from ingest.worker.reports import ReportPipe
 from ingest.worker.start import FromSupervisor, More, WorkerStart
 from wscore import AsyncSession
@@ -87,15 +89,28 @@ class WorkerService:
         return 1 if self._failed else 0
 
     def _feed(self, connection: ConnectionPlan, *, after_crash: bool) -> FeedConnection:
+        venue = venues.get(connection.venue)
         return FeedConnection(
             connection,
             self._plan,
-            venues.get(connection.venue),
+            venue,
             self._sink,
             codecs.get(self._plan.redis.encoding),
             self._session,
             self._gate,
             after_crash=after_crash,
+            fetch=self._rest(connection, venue).fetch if connection.rest_url else None,
+        )
+
+    def _rest(self, connection: ConnectionPlan, venue: Venue) -> RestClient:
+        return RestClient(
+            venue,
+            connection.rest_url,
+            self._session,
+            self._gate,
+            proxy=connection.proxy,
+            impersonate=connection.impersonate,
+            verify=connection.ca_file or connection.verify,
         )
 
     def _start(self, feed: FeedConnection) -> None:
