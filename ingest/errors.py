@@ -5,6 +5,7 @@
 | `ConfigError`  | stop with exit status 2; print the report                |
 | `DecodeError`  | count, keep a sample for the log, carry on               |
 | `SinkError`    | keep what was not acknowledged, reconnect with backoff   |
+| `RestError`   | ask again later, or do without                           |
 | `EmbeddedServerError` | stop with exit status 1; say what the server said |
 
 Exceptions stay in their process; workers report Structs.
@@ -40,6 +41,14 @@ class DecodeError(IngestError):
 
 class SinkError(IngestError):
     """The sink is out of reach or refused a batch as a whole."""
+
+
+class RestError(IngestError):
+    """A venue's REST interface gave no usable answer. `status` 0: it gave none at all."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class EmbeddedServerError(IngestError):

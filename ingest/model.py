@@ -44,9 +44,10 @@ class Trade(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     price: Price
     size: Size
     side: Side
-    id: str
+    id: str | None = None
     first_id: str | None = None
     last_id: str | None = None
+    backfill: bool | None = None  # fetched over REST after a gap
 
 
 class Bbo(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -80,7 +81,7 @@ class Candle(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     high: Price
     low: Price
     close: Price
-    volume: Size
+    volume: Size | None = None
     quote_volume: Size | None = None
     trades: int | None = None
     closed: bool
@@ -102,6 +103,37 @@ class Ticker(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     trades: int | None = None
 
 
+class Mark(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """Mark price of a derivative, and what the venue sends with it."""
+
+    mark: Price
+    index: Price | None = None
+    funding_rate: str | None = None  # a fraction per funding period, signed
+    next_funding: int | None = None  # Unix ns
+
+
+class Funding(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """Funding rate of a perpetual, a fraction per funding period, signed."""
+
+    rate: str
+    next_funding: int | None = None  # Unix ns
+
+
+class OpenInterest(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """Open interest, in the unit in which the venue counts sizes of the instrument."""
+
+    open_interest: Size
+
+
+class Liquidation(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A forced order; `side` is that of the order: a long is liquidated by a sell."""
+
+    price: Price
+    size: Size
+    side: Side
+    id: str | None = None
+
+
 class Marker(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A stream's own note that it missed, or may have missed, data."""
 
@@ -119,4 +151,16 @@ class FeedEvent(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     detail: str | None = None
 
 
-AnyEvent = Trade | Bbo | Book | Candle | Ticker | Marker | FeedEvent
+AnyEvent = (
+    Trade
+    | Bbo
+    | Book
+    | Candle
+    | Ticker
+    | Mark
+    | Funding
+    | OpenInterest
+    | Liquidation
+    | Marker
+    | FeedEvent
+)

@@ -3,7 +3,20 @@
 import msgspec
 
 from ingest.codecs.base import Record
-from ingest.model import AnyEvent, Bbo, Book, Candle, FeedEvent, Marker, Ticker, Trade
+from ingest.model import (
+    AnyEvent,
+    Bbo,
+    Book,
+    Candle,
+    FeedEvent,
+    Funding,
+    Liquidation,
+    Mark,
+    Marker,
+    OpenInterest,
+    Ticker,
+    Trade,
+)
 
 _EVENT_TYPES: dict[str, type[AnyEvent]] = {
     "trade": Trade,
@@ -11,8 +24,14 @@ _EVENT_TYPES: dict[str, type[AnyEvent]] = {
     "bbo": Bbo,
     "book": Book,
     "book_l2_tbt": Book,
+    "book_raw": Book,
+    "ticker_raw": Ticker,
     "candle": Candle,
     "ticker": Ticker,
+    "mark": Mark,
+    "funding": Funding,
+    "open_interest": OpenInterest,
+    "liquidation": Liquidation,
     "feed": FeedEvent,
 }
 _MARKERS = ("gap", "reset", "resume")

@@ -8,7 +8,6 @@ from ingest import venues
 from ingest.config.problems import choose
 from ingest.config.reader import INVALID, Section
 from ingest.config.schema import FeedConfig, Selector
-from ingest.config.selectors import resolve_selector
 from ingest.venues.base import Venue
 
 _EXAMPLES = 3
@@ -126,14 +125,18 @@ def _check_channels(section: Section, venue: Venue) -> list[str]:
 
 
 def _check_instruments(section: Section, venue: Venue, channels: Sequence[str]) -> list[str]:
-    """Return the names that can be the venue's; report the others, and repeats."""
+    """Return the names that can be the venue's; report the others, and repeats.
+
+    A selector has none yet: where it overlaps with another feed, that one has the stream.
+    """
     instruments = section.get("instruments")
     if isinstance(instruments, Selector):
-        try:
-            return list(resolve_selector(instruments, venue))
-        except ValueError as exc:
-            section.report("instruments", str(exc))
-            return []
+        if venue.instruments is None:
+            section.report(
+                "instruments",
+                f"selects by rule; {venue.name} has no list to select from; list the instruments",
+            )
+        return []  # what it means is known when the venue is asked
     good: dict[str, None] = {}
     for i, instrument in enumerate(instruments or ()):
         if instrument is INVALID:

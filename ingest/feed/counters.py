@@ -16,6 +16,9 @@ class FeedCounters(Struct, gc=False):
     unknown_topic: int = 0  # data that we did not ask for
     decode_errors: dict[str, int] = field(default_factory=dict)  # by reason
 
+    book_gaps: dict[str, int] = field(default_factory=dict)  # by reason
+    book_repeats: int = 0  # updates that were here already, and were left out
+    resyncs: int = 0  # snapshots asked for
     events: int = 0  # entries handed to the sink, markers and feed events included
     wire_bytes: int = 0
     last_frame_ns: int | None = None  # Unix ns

@@ -9,15 +9,20 @@ What a reader of one stream sees:
             could not be decoded
     resume  the venue feeds this stream again; the gap ends here
 
+A book's gap ends only with a snapshot: the updates before it, though they go out as
+they come, have nothing to stand on. In a book there is a gap also where the venue's
+own numbers ("sequence") or checksums show that something is missing.
+
 A new stream begins with its data: where nothing was, nothing is missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from ingest.books.tracker import BookTracker, Gap
 from ingest.codecs import Codec
 from ingest.errors import DecodeError
-from ingest.feed.counters import FeedCounters
-from ingest.model import AnyEvent, FeedEvent, Marker, Stream
+from ingest.feed.counters import FeedCounters, count
+from ingest.model import AnyEvent, Book, FeedEvent, Marker, Stream
 from ingest.plan import ConnectionPlan
 from ingest.sinks.buffer import StreamWriter
 from ingest.sinks.redis_streams import RedisStreamsSink
@@ -27,7 +32,7 @@ from ingest.venues.base import Data, Topic, Venue
 class Route:
     """Where the data of one topic goes."""
 
-    __slots__ = ("active", "decode", "dropped", "gap", "stream", "topic", "writer")
+    __slots__ = ("active", "decode", "dropped", "gap", "stream", "topic", "tracker", "writer")
 
     def __init__(self, topic: Topic, venue: Venue, stream: Stream, writer: StreamWriter) -> None:
         self.topic = topic
@@ -35,7 +40,9 @@ class Route:
         self.stream = stream
         self.writer = writer
         self.active = False  # in this session: acknowledged, or sending
-        self.gap = ""  # marked, and not yet ended: what ends it
+        rule = venue.books.get(topic.channel)
+        self.tracker = None if rule is None else BookTracker(rule)
+        self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
         self.dropped = 0  # of the writer's dropped entries, those that are marked
 
 
@@ -56,8 +63,13 @@ class FeedPublisher:
         *,
         started_ns: int,
         after_crash: bool,
+        on_book_lost: Callable[[Route], None],
     ) -> None:
-        """*after_crash*: an earlier process fed these streams, and died."""
+        """*after_crash*: an earlier process fed these streams, and died.
+
+        *on_book_lost* is called when the book of a route has to be begun again.
+        """
+        self._on_book_lost = on_book_lost
         self._codec = codec
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
@@ -80,30 +92,52 @@ class FeedPublisher:
         """Decode one data frame and hand over its events; False if nobody wants its topic.
 
         Raises:
-            DecodeError: the frame breaks the venue's protocol; none of it is published,
-                and its streams have a gap.
+            DecodeError: the frame breaks the venue's protocol; the streams that cannot
+                be told from it have a gap, none of them gets a part of it.
         """
         routes = self._routes.get(data.topic)
         if routes is None:
             return False
         encode = self._codec.encode
+        error: DecodeError | None = None
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
             try:
                 events = route.decode(data, rx)
-            except DecodeError:
+            except DecodeError as exc:
+                # What one of several channels cannot use may be sound for another.
                 self._open_gap(route, "bad_message", rx, ended_by="bad_message")
-                raise
+                error = exc
+                continue
             if route.gap or not route.active:
                 self._revive(route, rx)
             writer = route.writer
             if writer.dropped != route.dropped:
                 self._mark_dropped(route, rx)
             stream, add = route.stream, writer.add
+            if route.tracker is not None:
+                events = self._checked(route, route.tracker, events, rx)
             for event in events:
                 add(rx, *encode(stream, event))
             self._counters.events += len(events)
+        if error is not None:
+            raise error
+        return True
+
+    def publish_snapshot(self, route: Route, snapshot: Book) -> bool:
+        """Publish a book that was asked for; False if it is too old: ask again."""
+        tracker = route.tracker
+        assert tracker is not None
+        was_in_gap = tracker.in_gap
+        whole = tracker.join(snapshot)
+        if whole is None:
+            return False
+        # The entry ids of a stream do not go back, and what it holds is as new as this.
+        rx = whole.rx
+        if was_in_gap:
+            self._mark(route, Marker(type="resume", reason="snapshot", rx=rx))
+        self._add(route.writer, route.stream, whole, rx)
         return True
 
     def acknowledged(self, topics: Sequence[Topic], rx: int) -> None:
@@ -135,14 +169,42 @@ class FeedPublisher:
                     route.active = False
                     self._open_gap(route, reason, rx, ended_by="resubscribed")
 
+    def _checked(
+        self, route: Route, tracker: BookTracker, events: Sequence[AnyEvent], rx: int
+    ) -> Sequence[AnyEvent]:
+        """Return what is to be published of a book's frame, with its markers in place."""
+        checked: list[AnyEvent] = []
+        for event in events:
+            assert isinstance(event, Book)
+            step = tracker.step(event)
+            if step.gap is not None:
+                checked.append(_gap_marker(step.gap, rx))
+                count(self._counters.book_gaps, step.gap.reason)
+                self._on_book_lost(route)
+            elif step.resumed:
+                checked.append(Marker(type="resume", reason="snapshot", rx=rx))
+            if step.publish:
+                checked.append(event)
+            else:
+                self._counters.book_repeats += 1
+        return checked
+
     def _open_gap(self, route: Route, reason: str, rx: int, *, ended_by: str) -> None:
         """Mark a gap, unless one is open: however many messages it costs, it is one."""
-        if not route.gap:
+        tracker = route.tracker
+        if not (route.gap if tracker is None else tracker.in_gap):
             self._mark(route, Marker(type="gap", reason=reason, rx=rx))
-        route.gap = ended_by
+        if tracker is None:
+            route.gap = ended_by
+            return
+        tracker.reset(in_gap=True)
+        if route.active:
+            self._on_book_lost(route)
 
     def _revive(self, route: Route, rx: int) -> None:
-        route.active = True
+        began, route.active = not route.active, True
+        if began and route.tracker is not None and not route.tracker.comes_in_stream:
+            self._on_book_lost(route)  # nobody else brings its first snapshot
         if route.gap:
             reason, route.gap = route.gap, ""
             self._mark(route, Marker(type="resume", reason=reason, rx=rx))
@@ -150,8 +212,13 @@ class FeedPublisher:
     def _mark_dropped(self, route: Route, rx: int) -> None:
         # Not before the gap is taken: what is dropped now is missing as well.
         dropped = route.writer.dropped
-        if self._mark(route, Marker(type="gap", reason="dropped", rx=rx)):
-            route.dropped = dropped
+        if not self._mark(route, Marker(type="gap", reason="dropped", rx=rx)):
+            return
+        route.dropped = dropped
+        if route.tracker is not None:
+            route.tracker.reset(in_gap=True)
+            self._on_book_lost(route)
+        else:
             self._mark(route, Marker(type="resume", reason="dropped", rx=rx))
 
     def _mark(self, route: Route, marker: Marker) -> bool:
@@ -160,3 +227,7 @@ class FeedPublisher:
     def _add(self, writer: StreamWriter, stream: Stream, event: AnyEvent, rx: int) -> bool:
         self._counters.events += 1
         return writer.add(rx, *self._codec.encode(stream, event))
+
+
+def _gap_marker(gap: Gap, rx: int) -> Marker:
+    return Marker(type="gap", reason=gap.reason, rx=rx, from_seq=gap.from_seq, to_seq=gap.to_seq)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -13,13 +14,25 @@ from ingest.feed.publisher import FeedPublisher
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
 from ingest.sinks.redis_streams import RedisStreamsSink
-from ingest.venues.base import Ack, Data, Ignored, Reconnect, Reject, Topic, Venue
+from ingest.venues.base import (
+    Ack,
+    Answer,
+    Data,
+    Ignored,
+    Inbound,
+    Reconnect,
+    Reject,
+    Topic,
+    Venue,
+)
 from ingest.venues.subscriber import Subscriber
 from wscore import AsyncWebSocket, CurlError, WebSocketClosed, WsCloseCode
 
 _log = structlog.get_logger(__name__)
 
 _LEAVE_TIMEOUT_S = 3.0
+# Of a venue that pings faster than it takes the answers, the latest count.
+_MOST_ANSWERS = 16
 
 
 class FeedSession:
@@ -44,6 +57,7 @@ class FeedSession:
         """
         self._ws = ws
         self._venue = venue
+        self._parse = venue.parser()
         self._publisher = publisher
         self._sink = sink
         self._counters = counters
@@ -56,6 +70,7 @@ class FeedSession:
         )
         self._stir = asyncio.Event()  # something happened: `_drive` looks again
         self._leaving: Reconnect | None = None
+        self._answers: deque[bytes] = deque(maxlen=_MOST_ANSWERS)
         self._blocked = False  # by the sink; what the venue sends is not looked at
 
     async def run(self) -> None:
@@ -80,6 +95,15 @@ class FeedSession:
             await asyncio.wait([driver])
             if (error := _driver_error(driver)) is not None:
                 raise error
+
+    def resubscribe(self, topic: Topic) -> None:
+        """Leave one topic and subscribe to it anew, at the venue's pace.
+
+        Where the venue cannot do that, the connection is left for a new one.
+        """
+        if not self._subscriber.resubscribe(topic):
+            self._leaving = Reconnect("resync")
+        self._stir.set()
 
     def _on_driver_done(self, driver: "asyncio.Task[None]") -> None:
         # The reader must not go on without the driver. It notices by itself when
@@ -133,19 +157,38 @@ class FeedSession:
         counters.frames += 1
         counters.wire_bytes += len(payload)
         try:
-            inbound = self._venue.parse(payload)
+            inbound = self._parse(payload)
             if type(inbound) is Data:
-                if self._publisher.publish(inbound, rx):
-                    counters.data += 1
-                else:
-                    counters.unknown_topic += 1
-                    self._samples.warning("unknown_topic", payload, "data of a topic not asked for")
+                self._on_data(inbound, payload, rx)
                 return
         except DecodeError as exc:
-            count(counters.decode_errors, exc.reason)
-            self._samples.warning(exc.reason, payload, str(exc))
+            self._refuse(exc, payload)
             return
-        counters.control += 1
+        for part in inbound if isinstance(inbound, list) else (inbound,):
+            if type(part) is Data:
+                # One topic's bad part costs the others of the frame nothing.
+                try:
+                    self._on_data(part, payload, rx)
+                except DecodeError as exc:
+                    self._refuse(exc, payload)
+            else:
+                self._on_control(part, payload, rx)
+
+    def _on_data(self, data: Data, payload: bytes, rx: int) -> None:
+        if self._publisher.publish(data, rx):
+            self._counters.data += 1
+        elif data.shared:
+            self._counters.control += 1  # passed over, as what carries no data for us
+        else:
+            self._counters.unknown_topic += 1
+            self._samples.warning("unknown_topic", payload, "data of a topic not asked for")
+
+    def _refuse(self, error: DecodeError, payload: bytes) -> None:
+        count(self._counters.decode_errors, error.reason)
+        self._samples.warning(error.reason, payload, str(error))
+
+    def _on_control(self, inbound: Inbound, payload: bytes, rx: int) -> None:
+        self._counters.control += 1
         if isinstance(inbound, Ack):
             self._publisher.acknowledged(self._subscriber.on_ack(inbound), rx)
         elif isinstance(inbound, Reject):
@@ -155,6 +198,8 @@ class FeedSession:
                 self._samples.warning("refused", payload, text)
         elif isinstance(inbound, Reconnect):
             self._leaving = inbound
+        elif isinstance(inbound, Answer):
+            self._answers.append(inbound.payload)
         elif isinstance(inbound, Ignored):
             _log.debug("feed: passed over", reason=inbound.reason)
             return
@@ -171,6 +216,9 @@ class FeedSession:
                 # What is under way comes before the venue's CLOSE, and is still read.
                 await self._ws.close(WsCloseCode.GOING_AWAY, timeout=_LEAVE_TIMEOUT_S)
                 return
+            while self._answers:
+                self._subscriber.count_message(time.monotonic_ns())
+                await self._ws.send_str(self._answers.popleft().decode())
             now_ns = time.monotonic_ns()
             self._expire(now_ns)
             request = self._subscriber.next_request(now_ns)

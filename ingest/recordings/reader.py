@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ingest.recordings import cryptofeed, hftbacktest, native
+from ingest.recordings import bybit, cryptofeed, hftbacktest, native
 from ingest.recordings.errors import RecordingError
 from ingest.recordings.records import Record
 
@@ -24,6 +24,7 @@ ParseLine = Callable[[bytes, str], Record | None]
 _FORMATS: tuple[tuple[Callable[[bytes], bool], ParseLine], ...] = (
     (native.recognise, native.parse_line),
     (hftbacktest.recognise, hftbacktest.parse_line),
+    (bybit.recognise, bybit.parse_line),
     (cryptofeed.recognise, cryptofeed.parse_line),
 )
 
@@ -90,8 +91,8 @@ def _recognise(line: bytes) -> ParseLine:
         if recognise(line):
             return parse_line
     raise ValueError(
-        "unknown format; known are cryptofeed and hftbacktest captures and our own "
-        f"(ingest-recording); the file begins {line[:60]!r}"
+        "unknown format; known are cryptofeed and hftbacktest captures, Bybit's archive of "
+        f"order books and our own (ingest-recording); the file begins {line[:60]!r}"
     )
 
 

@@ -1,9 +1,56 @@
 """The venues that ingest speaks to. To add one, write its file and name it here."""
 
-from ingest.venues import binance, okx
+from ingest.venues import (
+    binance,
+    binance_coinm,
+    binance_usdm,
+    bitfinex,
+    bitmex,
+    bitstamp,
+    bybit,
+    coinbase,
+    coinbase_advanced,
+    crypto_com,
+    deribit,
+    gateio,
+    gemini,
+    htx,
+    htx_coinm,
+    htx_usdm,
+    hyperliquid,
+    kraken,
+    kraken_v1,
+    kucoin,
+    okx,
+)
 from ingest.venues.base import Venue
 
-_VENUES: dict[str, Venue] = {venue.name: venue for venue in (binance.VENUE, okx.VENUE)}
+_VENUES: dict[str, Venue] = {
+    venue.name: venue
+    for venue in (
+        binance.VENUE,
+        binance_coinm.VENUE,
+        binance_usdm.VENUE,
+        bitfinex.VENUE,
+        bitmex.VENUE,
+        bitstamp.VENUE,
+        bybit.VENUE,
+        coinbase.VENUE,
+        coinbase_advanced.VENUE,
+        crypto_com.VENUE,
+        deribit.VENUE,
+        gateio.VENUE,
+        gemini.VENUE,
+        htx.VENUE,
+        htx_coinm.VENUE,
+        htx_usdm.VENUE,
+        hyperliquid.VENUE,
+        kraken.VENUE,
+        kraken_v1.VENUE,
+        kucoin.VENUE,
+        okx.VENUE,
+    )
+}
 
 
 def get(name: str) -> Venue:

@@ -6,10 +6,11 @@ never names a venue. Nothing here reads a clock, sleeps, logs or does I/O.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from msgspec import Raw, Struct
 
-from ingest.model import AnyEvent
+from ingest.model import AnyEvent, Book, Level, Trade
 
 
 class Topic(Struct, frozen=True, gc=False):
@@ -18,6 +19,7 @@ class Topic(Struct, frozen=True, gc=False):
     channel: str  # ours: "trade", "candle_1m"
     instrument: str  # ours: "BTC-USDT"
     name: str  # the venue's, by which its data frames are recognised: "btcusdt@trade"
+    path: str = ""  # of the URL that serves it, where a venue has several; "": `Venue.ws_url`'s
 
 
 class Data(Struct, frozen=True, gc=False):
@@ -26,6 +28,8 @@ class Data(Struct, frozen=True, gc=False):
     topic: str
     payload: Raw | bytes  # undecoded JSON; a Raw shares the frame's memory
     action: str = ""  # "snapshot"/"update" where the venue says so outside the payload
+    # Of a feed for all instruments at once: one that nobody asked for is no surprise.
+    shared: bool = False
 
 
 class Ack(Struct, frozen=True, gc=False):
@@ -52,8 +56,14 @@ class Pong(Struct, frozen=True, gc=False):
     """The answer to our application-level ping."""
 
 
+class Answer(Struct, frozen=True, gc=False):
+    """The venue pings in a way of its own: this is to be sent back, as text, at once."""
+
+    payload: bytes
+
+
 class Reconnect(Struct, frozen=True, gc=False):
-    """The venue announces that this connection will go away: open another."""
+    """The connection will go away, as the venue announces, or has lost data: open another."""
 
     reason: str
 
@@ -64,7 +74,13 @@ class Ignored(Struct, frozen=True, gc=False):
     reason: str
 
 
-Inbound = Data | Ack | Reject | Pong | Reconnect | Ignored
+Inbound = Data | Ack | Reject | Pong | Answer | Reconnect | Ignored
+# One frame; a list where it holds data of several topics, or an answer and data.
+# Raises `DecodeError`, nothing else, on anything the protocol does not promise.
+Parse = Callable[[bytes], Inbound | list[Inbound]]
+# The events of one data frame, in the order sent, given our receive time in Unix ns;
+# `DecodeError` as above.
+Decode = Callable[[Data, int], Sequence[AnyEvent]]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -84,18 +100,124 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     payload: bytes
     after_idle_s: float
     timeout_s: float
+    always: bool = False  # every `after_idle_s`, though data flows
 
 
 class ChannelSpec(Struct, frozen=True, kw_only=True):
     """How one of our channels is named and decoded at this venue.
 
     `topic` is a template over `{symbol}`, `{symbol_lower}` and `{interval}`.
-    `decode(data, rx)` returns the events in the order sent and raises
-    `DecodeError`, nothing else, on anything the protocol does not promise.
+    A decoder that remembers earlier frames of its topic is a `new_decoder`: it is
+    made anew for each topic and each connection.
     """
 
     topic: str
-    decode: Callable[[Data, int], Sequence[AnyEvent]]
+    decode: Decode | None = None
+    new_decoder: Callable[[], Decode] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.decode is None) == (self.new_decoder is None):
+            raise TypeError("a channel has either decode or new_decoder")
+
+
+class RestRequest(Struct, frozen=True, kw_only=True):
+    """One request to the venue's REST interface."""
+
+    path: str  # with its query, from `Venue.rest_url` on
+    method: Literal["GET", "POST"] = "GET"
+    body: bytes = b""
+    weight: int = 1  # what it costs of `RestLimits.weight`
+
+
+class RestLimits(Struct, frozen=True, kw_only=True):
+    """What the venue lets one address ask; shared by all our processes."""
+
+    weight: tuple[int, float]  # so much in any so many seconds
+    used_header: str = ""  # header of an answer that says how much is used, in lower case
+
+
+class Instrument(Struct, frozen=True, kw_only=True, gc=False):
+    """One instrument of a venue, in both vocabularies. Numbers are as sent."""
+
+    name: str  # ours: BTC-USDT, BTC-USDT-PERP, BTC-USDT-250926, BTC-USD-250926-60000-C
+    symbol: str  # the venue's
+    kind: Literal["spot", "perpetual", "future", "option"]
+    base: str
+    quote: str
+    tick_size: str | None = None
+    lot_size: str | None = None
+    contract_size: str | None = None  # of one contract, in base or quote as the venue defines it
+    trading: bool = True  # False: listed, but cannot be traded now
+    volume: str | None = None  # of 24 h, in quote units; ranks `by: volume`
+
+
+class InstrumentList(Struct, frozen=True, kw_only=True):
+    """Where the venue's instruments are listed.
+
+    `parse` is given the bodies of the answers in the order of `requests`. It raises
+    `DecodeError` where an answer as a whole is not what the venue promises, and
+    leaves out single entries that have no name in our terms.
+    """
+
+    requests: tuple[RestRequest, ...]
+    parse: Callable[[Sequence[bytes]], list[Instrument]]
+
+
+class RestBook(Struct, frozen=True, kw_only=True):
+    """A whole book over REST: `request(symbol)`; `decode(body, rx)` returns a snapshot."""
+
+    request: Callable[[str], RestRequest]
+    decode: Callable[[bytes, int], Book]
+
+
+class BookRule(Struct, frozen=True, kw_only=True):
+    """How a channel's books are joined, and what proves that no update is missing.
+
+    `continuity`, of the update that follows another one:
+    "prev_seq": its `prev_seq` is the `seq` before. "first_seq": its `first_seq` is the
+    `seq` before + 1. "plus_one": its `seq` is the `seq` before + 1. "none": the venue
+    sends nothing that would show a loss.
+
+    `rest`: the snapshot is fetched; without, it comes in the stream. `joins(snapshot
+    seq, delta)` tells whether *delta* may be the first one applied to it; deltas
+    whose `seq` is not beyond the snapshot's are passed over before.
+
+    `checksum(bids, asks)`, best first: to be compared with `Book.checksum`.
+    `depth`: levels a side that the venue counts on being kept, the rest cut off.
+    """
+
+    continuity: Literal["prev_seq", "first_seq", "plus_one", "none"]
+    rest: RestBook | None = None
+    joins: Callable[[int, Book], bool] | None = None
+    checksum: Callable[[Sequence[Level], Sequence[Level]], int] | None = None
+    depth: int | None = None
+
+
+class Backfill(Struct, frozen=True, kw_only=True):
+    """Missing trades over REST, where ids are consecutive integers.
+
+    `request(symbol, first, last)` asks for these ids, at most `most` of them;
+    `decode(body, rx)` returns trades in ascending order, maybe more than asked for.
+    """
+
+    request: Callable[[str, int, int], RestRequest]
+    decode: Callable[[bytes, int], list[Trade]]
+    most: int
+
+
+class Ticket(Struct, frozen=True, kw_only=True):
+    """Something to ask for over REST before each connection: it gives the URL to connect to."""
+
+    request: RestRequest
+    url: Callable[[bytes, str], str]  # body, the URL planned; raises DecodeError
+
+
+def _one_group(topic: Topic) -> str:  # noqa: ARG001
+    return ""
+
+
+def _same_path(channel: str, instrument: str) -> str:  # noqa: ARG001
+    return ""
 
 
 class Venue(Struct, frozen=True, kw_only=True):
@@ -111,9 +233,29 @@ class Venue(Struct, frozen=True, kw_only=True):
     intervals: Mapping[str, str]  # our candle interval ("1m") to the venue's
     # Both raise ValueError with a readable message on a name that cannot be one.
     to_symbol: Callable[[str], str]  # "BTC-USDT" → "BTCUSDT"
-    parse: Callable[[bytes], Inbound]  # raises DecodeError
-    subscribe: Callable[[Sequence[Topic], int], bytes]  # topics, request id
+    # Topics, request id. Several topics may have one name: it is to be asked for once.
+    subscribe: Callable[[Sequence[Topic], int], bytes]
+    parse: Parse | None = None
+    # Instead of `parse` where frames only make sense after others (a number that
+    # an earlier frame gave to a topic): made anew for each connection.
+    new_parser: Callable[[], Parse] | None = None
+    # Only topics of one group go into one request, where the venue's requests are for
+    # a single channel, or for a single topic.
+    request_group: Callable[[Topic], str] = _one_group
+    # Without it, a topic is only begun anew with the whole connection.
+    unsubscribe: Callable[[Sequence[Topic], int], bytes] | None = None
+    opening: Sequence[bytes] = ()  # sent first on every connection
+    path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
     heartbeat: Heartbeat | None = None
+    ticket: Ticket | None = None
+    rest_limits: RestLimits | None = None
+    instruments: InstrumentList | None = None
+    books: Mapping[str, BookRule] = {}  # by our channel
+    backfills: Mapping[str, Backfill] = {}  # by our channel
+
+    def __post_init__(self) -> None:
+        if (self.parse is None) == (self.new_parser is None):
+            raise TypeError(f"{self.name}: a venue has either parse or new_parser")
 
     def topic(self, channel: str, instrument: str) -> Topic:
         """Build the topic for one channel of one instrument, both in our names.
@@ -125,11 +267,23 @@ class Venue(Struct, frozen=True, kw_only=True):
         spec, interval = self._spec(channel)
         symbol = self.to_symbol(instrument)
         name = spec.topic.format(symbol=symbol, symbol_lower=symbol.lower(), interval=interval)
-        return Topic(channel=channel, instrument=instrument, name=name)
+        path = self.path(channel, instrument)
+        return Topic(channel=channel, instrument=instrument, name=name, path=path)
 
-    def decoder(self, channel: str) -> Callable[[Data, int], Sequence[AnyEvent]]:
-        """Return the decode function of one of our channels; ValueError as `topic`."""
-        return self._spec(channel)[0].decode
+    def parser(self) -> Parse:
+        """Return the function that parses the frames of one connection."""
+        if self.parse is not None:
+            return self.parse
+        assert self.new_parser is not None
+        return self.new_parser()
+
+    def decoder(self, channel: str) -> Decode:
+        """Return the function that decodes one topic of one connection; ValueError as `topic`."""
+        spec = self._spec(channel)[0]
+        if spec.decode is not None:
+            return spec.decode
+        assert spec.new_decoder is not None
+        return spec.new_decoder()
 
     def channel_names(self) -> list[str]:
         """Every channel that a config may name, candles once per interval."""

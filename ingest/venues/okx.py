@@ -7,24 +7,43 @@ Source: https://www.okx.com/docs-v5/en/#order-book-trading-market-data
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Final, Literal
+from zlib import crc32
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ingest.errors import DecodeError
-from ingest.model import Bbo, Book, Side, Ticker, Trade
+from ingest.model import (
+    Bbo,
+    Book,
+    Candle,
+    Funding,
+    Level,
+    Liquidation,
+    Mark,
+    OpenInterest,
+    Side,
+    Ticker,
+    Trade,
+)
 from ingest.venues.base import (
     Ack,
+    BookRule,
     ChannelSpec,
     Data,
     Heartbeat,
     Ignored,
     Inbound,
+    Instrument,
+    InstrumentList,
     Limits,
     Pong,
     Reconnect,
     Reject,
+    RestLimits,
+    RestRequest,
     Topic,
     Venue,
 )
@@ -37,9 +56,42 @@ from ingest.venues.decoding import (
     decoder,
     levels_decoder,
     mismatch,
+    signed_number,
 )
 
+# fmt: off
+# Ours to theirs; of those from 6 hours on, the ones that are counted in UTC.
+_INTERVALS = {
+    "1s": "1s", "1m": "1m", "3m": "3m", "5m": "5m", "15m": "15m", "30m": "30m",
+    "1h": "1H", "2h": "2H", "4h": "4H", "6h": "6Hutc", "12h": "12Hutc",
+    "1d": "1Dutc", "2d": "2Dutc", "3d": "3Dutc", "1w": "1Wutc", "1M": "1Mutc", "3M": "3Mutc",
+}
+# fmt: on
+# A feed for all instruments of a type: topics are ours, the venue knows only the type.
+_LIQUIDATIONS = "liquidation-orders"
+_CHECKED_LEVELS = 25
 _SERVICE_UPGRADE = "64008"
+_KINDS: Final[dict[str, Literal["spot", "perpetual", "future", "option"]]] = {
+    "SPOT": "spot",
+    "SWAP": "perpetual",
+    "FUTURES": "future",
+    "OPTION": "option",
+}
+_INSTRUMENT_TYPES: Final = {
+    "spot": "MARGIN",
+    "perpetual": "SWAP",
+    "future": "FUTURES",
+    "option": "OPTION",
+}
+# Options are listed by family: those of the two that are traded most.
+_LISTED: Final = (
+    "instType=SPOT",
+    "instType=SWAP",
+    "instType=FUTURES",
+    "instType=OPTION&instFamily=BTC-USD",
+    "instType=OPTION&instFamily=ETH-USD",
+)
+_RANKED: Final = ("instType=SPOT", "instType=SWAP", "instType=FUTURES")
 _BOOK_TYPES: Final[dict[str, Literal["snapshot", "delta"]]] = {
     "snapshot": "snapshot",
     "update": "delta",
@@ -55,6 +107,7 @@ _NAMED_IN_ERROR = re.compile(r"channel:([\w-]+),\s*instId:([\w.-]*\w)").search
 class _Arg(Struct, gc=False):
     channel: str
     instId: str = ""
+    instType: str = ""
 
 
 class _Frame(Struct, gc=False):
@@ -103,34 +156,124 @@ class _Ticker(Struct, gc=False):
     ts: Milliseconds
 
 
+class _Mark(Struct, gc=False):
+    instId: str
+    markPx: str
+    ts: Milliseconds
+
+
+class _Funding(Struct, gc=False):
+    instId: str
+    fundingRate: Raw  # signed
+    fundingTime: str = ""
+    ts: str = ""
+
+
+class _OpenInterest(Struct, gc=False):
+    instId: str
+    oi: str
+    ts: Milliseconds
+
+
+class _Liquidated(Struct, gc=False):
+    side: Side
+    bkPx: str
+    sz: str
+    ts: Milliseconds
+
+
+class _Liquidation(Struct, gc=False):
+    instId: str
+    details: list[_Liquidated]
+
+
+class _Head(Struct, gc=False):
+    """What tells the instrument of one item of a feed for all."""
+
+    instId: str
+
+
+class _Listed(Struct, gc=False):
+    instType: str
+    instId: str
+    tickSz: str = ""
+    lotSz: str = ""
+    ctVal: str = ""
+    ctMult: str = ""
+    state: str = ""
+
+
+class _Traded(Struct, gc=False):
+    instType: str
+    instId: str
+    last: str = ""
+    volCcy24h: str = ""
+
+
+class _Answer(Struct, gc=False):
+    """What REST answers."""
+
+    code: str
+    msg: str = ""
+    data: Raw | UnsetType = UNSET
+
+
 # OKX sends times as strings of digits: not strict.
 _decode_frame = decoder(_Frame, "okx frame")
 _decode_trades = decoder(list[_Trade], "okx trades", strict=False)
 _decode_books = decoder(list[_Book], "okx books", strict=False)
 _decode_tickers = decoder(list[_Ticker], "okx tickers", strict=False)
+_decode_marks = decoder(list[_Mark], "okx mark-price", strict=False)
+_decode_fundings = decoder(list[_Funding], "okx funding-rate")
+_decode_interests = decoder(list[_OpenInterest], "okx open-interest", strict=False)
+_decode_liquidations = decoder(list[_Liquidation], f"okx {_LIQUIDATIONS}", strict=False)
+_decode_heads = decoder(list[_Head], f"okx {_LIQUIDATIONS}")
+_decode_items = decoder(list[Raw], "okx data")
+# start, open, high, low, close, volume, volume in base units, in quote units, whether closed
+_decode_candles = decoder(
+    list[tuple[Milliseconds, str, str, str, str, str, str, str, Literal["0", "1"]]],
+    "okx candles",
+    strict=False,
+)
+_decode_time = decoder(Milliseconds, "okx time", strict=False)
+_decode_answer = decoder(_Answer, "okx REST")
+_decode_listed = decoder(list[_Listed], "okx instruments")
+_decode_traded = decoder(list[_Traded], "okx tickers")
 # price, size, a field no longer used, number of orders
 _decode_levels = levels_decoder("okx books", columns=4)
 
 
-def _parse(message: bytes) -> Inbound:
+def _parse(message: bytes) -> Inbound | list[Inbound]:
     if message == b"pong":
         return Pong()
     frame = _decode_frame(message)
     if not frame.event and frame.arg is not None and frame.data is not UNSET:
+        if frame.arg.channel == _LIQUIDATIONS:
+            return _of_all(frame.data)
         return Data(f"{frame.arg.channel}:{frame.arg.instId}", frame.data, frame.action)
     return _control(frame)
 
 
+def _of_all(data: Raw) -> list[Inbound]:
+    """Give each item of a feed for all instruments to its instrument's topic."""
+    items = zip(_decode_heads(data), _decode_items(data), strict=True)
+    return [
+        Data(f"{_LIQUIDATIONS}:{head.instId}", b"[%b]" % bytes(item), shared=True)
+        for head, item in items
+    ]
+
+
 def _control(frame: _Frame) -> Inbound:
+    request_id = int(frame.id) if re.fullmatch("[0-9]{1,18}", frame.id) else None
+    topics: tuple[str, ...] = ()
+    if frame.arg is not None and frame.arg.channel != _LIQUIDATIONS:
+        topics = (f"{frame.arg.channel}:{frame.arg.instId}",)
     if frame.event == "subscribe" and frame.arg is not None:
-        return Ack(topics=(f"{frame.arg.channel}:{frame.arg.instId}",))
+        return Ack(topics=topics) if topics else Ack(request_id)
     if frame.event == "error":
         named = _NAMED_IN_ERROR(frame.msg)
-        if frame.arg is not None:
-            topics: tuple[str, ...] = (f"{frame.arg.channel}:{frame.arg.instId}",)
-        else:
-            topics = (f"{named[1]}:{named[2]}",) if named else ()
-        request_id = int(frame.id) if re.fullmatch("[0-9]{1,18}", frame.id) else None
+        if not topics and named:
+            topics = (f"{named[1]}:{named[2]}",)
         return Reject(frame.msg, frame.code, request_id, topics)
     if frame.event == "notice" and frame.code == _SERVICE_UPGRADE:
         return Reconnect("service upgrade")
@@ -236,6 +379,174 @@ def _tickers(data: Data, rx: int) -> Sequence[Ticker]:
     return events
 
 
+def _candles(data: Data, rx: int) -> Sequence[Candle]:
+    events = []
+    for start, open_, high, low, close, volume, _, quote_volume, confirm in _decode_candles(
+        data.payload
+    ):
+        check_decimals("okx candles", open_, high, low, close, volume)
+        events.append(
+            Candle(
+                rx=rx,
+                start=start * NS_PER_MS,
+                open=open_,
+                high=high,
+                low=low,
+                close=close,
+                volume=volume,
+                quote_volume=decimal_or_none("okx candles", quote_volume),
+                closed=confirm == "1",
+            )
+        )
+    return events
+
+
+def _marks(data: Data, rx: int) -> Sequence[Mark]:
+    events = []
+    for wire in _decode_marks(data.payload):
+        _check_symbol("okx mark-price", data.topic, wire.instId)
+        check_decimals("okx mark-price", wire.markPx)
+        events.append(Mark(rx=rx, ts=wire.ts * NS_PER_MS, mark=wire.markPx))
+    return events
+
+
+def _fundings(data: Data, rx: int) -> Sequence[Funding]:
+    what = "okx funding-rate"
+    events = []
+    for wire in _decode_fundings(data.payload):
+        _check_symbol(what, data.topic, wire.instId)
+        events.append(
+            Funding(
+                rx=rx,
+                ts=_time_or_none(wire.ts),
+                rate=signed_number(what, wire.fundingRate),
+                next_funding=_time_or_none(wire.fundingTime),  # of the settlement to come
+            )
+        )
+    return events
+
+
+def _time_or_none(text: str) -> int | None:
+    return _decode_time(b'"%b"' % text.encode()) * NS_PER_MS if text else None
+
+
+def _interests(data: Data, rx: int) -> Sequence[OpenInterest]:
+    events = []
+    for wire in _decode_interests(data.payload):
+        _check_symbol("okx open-interest", data.topic, wire.instId)
+        check_decimals("okx open-interest", wire.oi)
+        # In contracts, as the sizes of trades and books are.
+        events.append(OpenInterest(rx=rx, ts=wire.ts * NS_PER_MS, open_interest=wire.oi))
+    return events
+
+
+def _liquidations(data: Data, rx: int) -> Sequence[Liquidation]:
+    what = f"okx {_LIQUIDATIONS}"
+    events = []
+    for wire in _decode_liquidations(data.payload):
+        _check_symbol(what, data.topic, wire.instId)
+        for detail in wire.details:
+            check_decimals(what, detail.bkPx, detail.sz)
+            events.append(
+                Liquidation(
+                    rx=rx,
+                    ts=detail.ts * NS_PER_MS,
+                    price=detail.bkPx,  # at which the position is bankrupt
+                    size=detail.sz,
+                    side=detail.side,
+                )
+            )
+    return events
+
+
+def checksum(bids: Sequence[Level], asks: Sequence[Level]) -> int:
+    """CRC32, signed, over the 25 best levels: a bid, an ask, a bid … as long as there are any.
+
+    The venue sends 0 instead since 2026; sessions recorded before can be proved.
+
+    Source: https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order-book-channel
+    """
+    parts: list[str] = []
+    for index in range(_CHECKED_LEVELS):
+        for side in (bids, asks):
+            if index < len(side):
+                parts += side[index]
+    value = crc32(":".join(parts).encode())
+    return value - 2**32 if value >= 2**31 else value
+
+
+def _list(bodies: Sequence[bytes]) -> list[Instrument]:
+    listings, tickers = bodies[: len(_LISTED)], bodies[len(_LISTED) :]
+    volumes: dict[str, str] = {}
+    for body in tickers:
+        answer = _decode_answer(body)
+        # Volumes only rank: without them the list is as right as before.
+        if answer.code == "0" and answer.data is not UNSET:
+            volumes |= _quote_volumes(_decode_traded(answer.data))
+    found = []
+    for body in listings:
+        answer = _decode_answer(body)
+        if answer.code != "0" or answer.data is UNSET:
+            raise DecodeError(
+                "bad_value", f"okx instruments: {answer.code[:20]} {answer.msg[:200]}"
+            )
+        for wire in _decode_listed(answer.data):
+            instrument = _instrument(wire, volumes.get(wire.instId))
+            if instrument is not None:
+                found.append(instrument)
+    return found
+
+
+def _quote_volumes(tickers: list[_Traded]) -> dict[str, str]:
+    volumes = {}
+    for wire in tickers:
+        if not wire.volCcy24h or not wire.last:
+            continue
+        check_decimals("okx tickers", wire.volCcy24h, wire.last)
+        volume = Decimal(wire.volCcy24h)
+        if wire.instType != "SPOT":
+            volume *= Decimal(wire.last)  # of a derivative it is in base units
+        volumes[wire.instId] = format(volume, "f")
+    return volumes
+
+
+def _instrument(wire: _Listed, volume: str | None) -> Instrument | None:
+    kind = _KINDS.get(wire.instType)
+    name = wire.instId
+    if kind == "perpetual":
+        base, found, rest = name.partition("-SWAP")
+        name = f"{base}-PERP" if found and not rest else ""
+    if kind is None or not _INSTRUMENT(name):
+        return None
+    if _INSTRUMENT_TYPES[kind] != _type_of(wire.instId):
+        return None
+    size = wire.ctVal
+    if size and wire.ctMult not in ("", "1"):
+        check_decimals("okx instruments", wire.ctVal, wire.ctMult)
+        size = format(Decimal(wire.ctVal) * Decimal(wire.ctMult), "f")
+    base, quote = name.split("-")[:2]
+    return Instrument(
+        name=name,
+        symbol=wire.instId,
+        kind=kind,
+        base=base,
+        quote=quote,
+        tick_size=wire.tickSz or None,
+        lot_size=wire.lotSz or None,
+        contract_size=size or None,
+        trading=wire.state == "live",
+        volume=volume,
+    )
+
+
+def _type_of(symbol: str) -> str:
+    """Return `instType` of an instrument, as the feed of liquidations has it."""
+    last = symbol.rpartition("-")[2]
+    if symbol.count("-") == 1:
+        return "MARGIN"
+    return {"SWAP": "SWAP", "C": "OPTION", "P": "OPTION"}.get(last, "FUTURES")
+
+
 def _to_symbol(instrument: str) -> str:
     if not _INSTRUMENT(instrument):
         raise ValueError(
@@ -246,11 +557,24 @@ def _to_symbol(instrument: str) -> str:
     return f"{base}-SWAP" if suffix else instrument
 
 
+def _path(channel: str, instrument: str) -> str:  # noqa: ARG001
+    return "/ws/v5/business" if channel.startswith("candle_") else ""
+
+
+def _request_group(topic: Topic) -> str:
+    # The answer does not name our topics: it has to be for the whole request.
+    channel, _, symbol = topic.name.partition(":")
+    return _type_of(symbol) if channel == _LIQUIDATIONS else ""
+
+
 def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
     args = []
     for topic in topics:
         channel, _, symbol = topic.name.partition(":")
-        args.append({"channel": channel, "instId": symbol})
+        if channel == _LIQUIDATIONS:
+            args = [{"channel": channel, "instType": _type_of(symbol)}]
+        else:
+            args.append({"channel": channel, "instId": symbol})
     return msgspec.json.encode({"id": str(request_id), "op": "subscribe", "args": args})
 
 
@@ -277,11 +601,32 @@ VENUE = Venue(
         # Each change at once instead of every 100 ms; the venue asks for a login.
         "book_l2_tbt": ChannelSpec(topic="books-l2-tbt:{symbol}", decode=_books),
         "ticker": ChannelSpec(topic="tickers:{symbol}", decode=_tickers),
+        "candle": ChannelSpec(topic="candle{interval}:{symbol}", decode=_candles),
+        "mark": ChannelSpec(topic="mark-price:{symbol}", decode=_marks),
+        "funding": ChannelSpec(topic="funding-rate:{symbol}", decode=_fundings),
+        "open_interest": ChannelSpec(topic="open-interest:{symbol}", decode=_interests),
+        "liquidation": ChannelSpec(topic=_LIQUIDATIONS + ":{symbol}", decode=_liquidations),
     },
-    intervals={},  # candles live on another endpoint, /business
+    intervals=_INTERVALS,
     to_symbol=_to_symbol,
     parse=_parse,
     subscribe=_subscribe,
+    request_group=_request_group,
+    path=_path,
     # Cut after 30 s without a push; a text "ping" within that keeps it.
     heartbeat=Heartbeat(payload=b"ping", after_idle_s=20.0, timeout_s=10.0),
+    # Of the endpoints used here, the tightest: "20 requests per 2 seconds", by IP.
+    rest_limits=RestLimits(weight=(20, 2.0)),
+    instruments=InstrumentList(
+        requests=(
+            *(RestRequest(path=f"/api/v5/public/instruments?{query}") for query in _LISTED),
+            *(RestRequest(path=f"/api/v5/market/tickers?{query}") for query in _RANKED),
+        ),
+        parse=_list,
+    ),
+    # Trades have no backfill: ids skip, as one trade here may stand for several.
+    books={
+        "book": BookRule(continuity="prev_seq", checksum=checksum),
+        "book_l2_tbt": BookRule(continuity="prev_seq", checksum=checksum),
+    },
 )

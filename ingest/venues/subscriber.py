@@ -1,4 +1,4 @@
-"""The subscriptions of one connection: what to send when, and what became of it.
+"""The requests of one connection: what to send when, and what became of it.
 
 Pure: bytes and times in, bytes and times out. The connection's shell sends what
 `next_request` returns, hands over the answers, and calls `expire` when
@@ -16,17 +16,21 @@ from ingest.venues.base import Ack, Reject, Topic, Venue
 _NS_PER_S = 1_000_000_000
 
 
-class _Chunk(Struct):
-    """Topics that go into one request."""
+# Topics that share the venue's name: one subscription feeds them all.
+_Bundle = tuple[Topic, ...]
 
-    topics: list[Topic]
+
+class _Chunk(Struct):
+    """What goes into one request."""
+
+    bundles: list[_Bundle]
     is_retry: bool = False
 
 
 class _Sent(Struct):
     """A request under way, and those of its topics that have no answer yet."""
 
-    waiting: dict[str, Topic]  # by the venue's name
+    waiting: dict[str, _Bundle]  # by the venue's name
     deadline_ns: int
     is_retry: bool
     has_refusal: bool = False  # of a topic that is no longer waiting
@@ -47,27 +51,30 @@ class Subscriber:
     """
 
     def __init__(self, venue: Venue, topics: Sequence[Topic], now_ns: int) -> None:
-        """Queue *topics*; the first request may go out at *now_ns*."""
+        """Queue what the venue wants first, then *topics*; the first may go out at *now_ns*."""
         self._venue = venue
         self._ack_timeout_ns = round(venue.limits.ack_timeout_s * _NS_PER_S)
         self._pace_ns = round(_NS_PER_S / venue.limits.requests_per_s)
         self._may_send_ns = now_ns
         self._request_id = 0
+        self._plain = deque(venue.opening)  # to be sent first; nobody waits for the answers
         self._queue: deque[_Chunk] = deque()
         self._sent: dict[int, _Sent] = {}  # by request id, oldest first
         self.active: set[Topic] = set()
         self.refused: dict[Topic, Reject] = {}
         self.unanswered: set[Topic] = set()
         size = venue.limits.topics_per_request
-        unique = list(dict.fromkeys(topics))
-        self._queue.extend(
-            _Chunk(unique[start : start + size]) for start in range(0, len(unique), size)
-        )
+        groups = _groups(venue, topics)
+        self._bundles = {bundle[0].name: bundle for group in groups for bundle in group}
+        for bundles in groups:
+            self._queue.extend(
+                _Chunk(bundles[start : start + size]) for start in range(0, len(bundles), size)
+            )
 
     @property
     def settled(self) -> bool:
         """Whether every topic has come to its end: nothing to send, nothing awaited."""
-        return not self._queue and not self._sent
+        return not self._plain and not self._queue and not self._sent
 
     def wait_ns(self, now_ns: int) -> int | None:
         """Return how long until there is something to send or to expire.
@@ -75,27 +82,49 @@ class Subscriber:
         0 means now, `None` not before an answer comes.
         """
         due = [sent.deadline_ns for sent in self._sent.values()]
-        if self._queue:
+        if self._plain or self._queue:
             due.append(self._may_send_ns)
         return max(0, min(due) - now_ns) if due else None
 
     def next_request(self, now_ns: int) -> bytes | None:
         """Return the request to send now, `None` if there is none or the pacing forbids it.
 
-        The caller sends it at once; the deadline of its answer starts now.
+        The caller sends it at once; the deadline of its answer, if it gets one, starts
+        now.
         """
-        if not self._queue or now_ns < self._may_send_ns:
+        if now_ns < self._may_send_ns:
+            return None
+        if self._plain:
+            self.count_message(now_ns)
+            return self._plain.popleft()
+        if not self._queue:
             return None
         chunk = self._queue.popleft()
         self._request_id += 1
         message = self._fit(chunk)
         self._sent[self._request_id] = _Sent(
-            waiting={topic.name: topic for topic in chunk.topics},
+            waiting={bundle[0].name: bundle for bundle in chunk.bundles},
             deadline_ns=now_ns + self._ack_timeout_ns,
             is_retry=chunk.is_retry,
         )
         self.count_message(now_ns)
         return message
+
+    def resubscribe(self, topic: Topic) -> bool:
+        """Leave *topic*, and what shares its name, and ask for it anew.
+
+        False if the venue has no way of leaving a single topic.
+        """
+        bundle = self._bundles[topic.name]
+        if self._venue.unsubscribe is None:
+            return False
+        if topic not in self.active:
+            return True  # it is being asked for already
+        self._request_id += 1
+        self._plain.append(self._venue.unsubscribe(bundle, self._request_id))
+        self.active.difference_update(bundle)
+        self._queue.append(_Chunk([bundle]))
+        return True
 
     def count_message(self, now_ns: int) -> None:
         """Make room in the pacing for a message that went out now, such as a heartbeat."""
@@ -111,8 +140,9 @@ class Subscriber:
             accepted = self._take_named(ack.topics)
         else:
             accepted = self._take_request(ack.request_id)
-        self.active.update(accepted)
-        return accepted
+        topics = _flat(accepted)
+        self.active.update(topics)
+        return topics
 
     def on_reject(self, reject: Reject) -> list[Topic]:
         """Take a refusal in; return the topics that are refused for good by it.
@@ -130,56 +160,71 @@ class Subscriber:
                 middle = len(refused) // 2
                 self._queue.extendleft([_Chunk(refused[middle:]), _Chunk(refused[:middle])])
                 return []
-        self.refused.update((topic, reject) for topic in refused)
-        return refused
+        topics = _flat(refused)
+        self.refused.update((topic, reject) for topic in topics)
+        return topics
 
     def expire(self, now_ns: int) -> Expired:
         """Handle what is overdue: ask a second time, after that give up."""
-        retried: list[Topic] = []
-        abandoned: list[Topic] = []
+        retried: list[_Bundle] = []
+        abandoned: list[_Bundle] = []
         for request_id, sent in list(self._sent.items()):
             if now_ns < sent.deadline_ns:
                 continue
             del self._sent[request_id]
-            topics = list(sent.waiting.values())
+            bundles = list(sent.waiting.values())
             # Where one topic was refused, the venue may have left the rest of
             # the request aside: without that topic they have a first try again.
             if sent.is_retry and not sent.has_refusal:
-                abandoned += topics
+                abandoned += bundles
             else:
-                retried += topics
-                self._queue.append(_Chunk(topics, is_retry=not sent.has_refusal))
-        self.unanswered.update(abandoned)
-        return Expired(tuple(retried), tuple(abandoned))
+                retried += bundles
+                self._queue.append(_Chunk(bundles, is_retry=not sent.has_refusal))
+        self.unanswered.update(_flat(abandoned))
+        return Expired(tuple(_flat(retried)), tuple(_flat(abandoned)))
 
     def _fit(self, chunk: _Chunk) -> bytes:
         """Build the chunk's request; what does not fit in its bytes goes back to the queue."""
 
-        def size(count: int) -> int:
-            return len(self._venue.subscribe(chunk.topics[:count], self._request_id))
+        def build(count: int) -> bytes:
+            return self._venue.subscribe(_flat(chunk.bundles[:count]), self._request_id)
 
-        counts = range(1, len(chunk.topics) + 1)
+        counts = range(1, len(chunk.bundles) + 1)
         # A topic that is too long on its own goes out all the same: the venue
         # is to say what it thinks of it.
-        fitting = max(1, bisect_right(counts, self._venue.limits.request_bytes, key=size))
-        if fitting < len(chunk.topics):
-            self._queue.appendleft(_Chunk(chunk.topics[fitting:], chunk.is_retry))
-            del chunk.topics[fitting:]
-        return self._venue.subscribe(chunk.topics, self._request_id)
+        limit = self._venue.limits.request_bytes
+        fitting = max(1, bisect_right(counts, limit, key=lambda count: len(build(count))))
+        if fitting < len(chunk.bundles):
+            self._queue.appendleft(_Chunk(chunk.bundles[fitting:], chunk.is_retry))
+            del chunk.bundles[fitting:]
+        return build(fitting)
 
-    def _take_request(self, request_id: int | None) -> list[Topic]:
+    def _take_request(self, request_id: int | None) -> list[_Bundle]:
         sent = self._sent.pop(request_id, None) if request_id is not None else None
         return list(sent.waiting.values()) if sent else []
 
-    def _take_named(self, names: Sequence[str], *, refused: bool = False) -> list[Topic]:
+    def _take_named(self, names: Sequence[str], *, refused: bool = False) -> list[_Bundle]:
         taken = []
         for name in names:
             for request_id, sent in self._sent.items():
-                topic = sent.waiting.pop(name, None)
-                if topic is not None:
-                    taken.append(topic)
+                bundle = sent.waiting.pop(name, None)
+                if bundle is not None:
+                    taken.append(bundle)
                     sent.has_refusal |= refused
                     if not sent.waiting:
                         del self._sent[request_id]
                     break
         return taken
+
+
+def _flat(bundles: Sequence[_Bundle]) -> list[Topic]:
+    return [topic for bundle in bundles for topic in bundle]
+
+
+def _groups(venue: Venue, topics: Sequence[Topic]) -> list[list[_Bundle]]:
+    """Sort topics by the requests they may go into; each once, those of one name together."""
+    groups: dict[str, dict[str, dict[Topic, None]]] = {}
+    for topic in topics:
+        by_name = groups.setdefault(venue.request_group(topic), {})
+        by_name.setdefault(topic.name, {})[topic] = None
+    return [[tuple(same) for same in by_name.values()] for by_name in groups.values()]

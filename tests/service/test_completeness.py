@@ -119,12 +119,24 @@ class Recording:
             symbol, _, kind = frame["stream"].partition("@")
             channel, convert = BINANCE[kind]
             key = f"md:binance:{channel}:{instruments[symbol.upper()]}"
-            self.streams[key].append(convert(frame["data"]))
+            entry = convert(frame["data"])
+            if channel == "book":
+                self.streams[key] += jump(self.streams[key], entry)
+            self.streams[key].append(entry)
         for frame in frames("okx"):
             self.frames += 1
             channel, okx_convert = OKX[frame["arg"]["channel"]]
             key = f"md:okx:{channel}:{frame['arg']['instId'].replace('-SWAP', '-PERP')}"
             self.streams[key] += [okx_convert(d, frame.get("action", "")) for d in frame["data"]]
+
+
+def jump(before: list[Entry], entry: Entry) -> list[Entry]:
+    """Where one recording of a book ends and another begins, updates are missing: the marker."""
+    last = before[-1]["seq"] if before else None
+    if last is None or entry["first_seq"] == last + 1:
+        return []
+    missing = {"from_seq": last + 1, "to_seq": entry["first_seq"] - 1}
+    return [{"type": "gap", "reason": "sequence", **missing}]
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +148,18 @@ def as_read(fields: dict[str, str]) -> Entry:
     """An entry with its numbers and lists as such, without its receive time."""
     parsed: Entry = dict(fields)
     assert int(parsed.pop("rx")) > 1_700_000_000 * 10**9
-    for name in ("ts", "seq", "first_seq", "start", "end", "trades", "closed", "checksum"):
+    for name in (
+        "from_seq",
+        "to_seq",
+        "ts",
+        "seq",
+        "first_seq",
+        "start",
+        "end",
+        "trades",
+        "closed",
+        "checksum",
+    ):
         if name in parsed:
             parsed[name] = int(parsed[name])
     for name in ("bids", "asks"):

@@ -1,6 +1,40 @@
 """Every venue the replay can be. One more is a file here and a line below."""
 
-from ingest.replay.dialects import binance, okx
+from ingest.replay.dialects import (
+    binance,
+    binance_usdm,
+    bitfinex,
+    bitmex,
+    bitstamp,
+    bybit,
+    coinbase,
+    deribit,
+    gateio,
+    gemini,
+    htx,
+    kraken_v1,
+    kucoin,
+    okx,
+)
 from ingest.replay.dialects.base import Dialect
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (binance.DIALECT, okx.DIALECT)}
+# Where venues have a path in common, the first of those served has it.
+_ALL = (
+    binance.DIALECT,
+    binance_usdm.DIALECT,
+    okx.DIALECT,
+    bitmex.DIALECT,
+    bybit.DIALECT,
+    coinbase.DIALECT,
+    gateio.DIALECT,
+    htx.SPOT,
+    htx.USDM,
+    htx.COINM,
+    kraken_v1.DIALECT,
+    bitfinex.DIALECT,
+    bitstamp.DIALECT,
+    deribit.DIALECT,
+    gemini.DIALECT,
+    kucoin.DIALECT,
+)
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}

@@ -42,6 +42,10 @@ def any_events(request: pytest.FixtureRequest) -> tuple[Stream, st.SearchStrateg
         "Book": "book",
         "Candle": "candle_1m",
         "Ticker": "ticker",
+        "Mark": "mark",
+        "Funding": "funding",
+        "OpenInterest": "open_interest",
+        "Liquidation": "liquidation",
         "Marker": "book",
         "FeedEvent": "feed",
     }[request.param.__name__]

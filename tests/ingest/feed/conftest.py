@@ -9,8 +9,9 @@ import pytest
 
 from ingest import codecs, venues
 from ingest.feed.counters import FeedCounters
-from ingest.feed.publisher import FeedPublisher
+from ingest.feed.publisher import FeedPublisher, Route
 from ingest.plan import ConnectionPlan
+from ingest.venues.base import Venue
 from wscore import Batch, WebSocketClosed
 
 DEADLINE_S = 5.0
@@ -137,16 +138,19 @@ class Kit:
         counters: FeedCounters,
         *,
         after_crash: bool = False,
+        venue: Venue | None = None,
+        on_book_lost: Callable[[Route], None] = lambda route: None,
     ) -> FeedPublisher:
         return FeedPublisher(
             plan,
-            venues.get(plan.venue),
+            venue or venues.get(plan.venue),
             sink,  # type: ignore[arg-type]
             codecs.get("fields"),
             "md:{venue}:{channel}:{instrument}",
             counters,
             started_ns=1,
             after_crash=after_crash,
+            on_book_lost=on_book_lost,
         )
 
     @staticmethod

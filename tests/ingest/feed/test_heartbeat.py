@@ -1,6 +1,7 @@
 """`HeartbeatClock`: pings of the venue's own kind."""
 
 import pytest
+from msgspec import structs
 
 from ingest.feed.heartbeat import HeartbeatClock, HeartbeatLost
 from ingest.venues.base import Heartbeat
@@ -25,6 +26,20 @@ def test_anything_heard_ends_the_silence() -> None:
 
     assert clock.check(131.0) == (False, 18.0)
     assert clock.check(149.0) == (True, 10.0)
+
+
+def test_a_venue_that_wants_pings_though_data_flows() -> None:
+    """Every 20 s, whatever is heard; silence still ends it."""
+    clock = HeartbeatClock(structs.replace(RULE, always=True), 100.0)
+    clock.heard(119.0)
+
+    assert clock.check(119.0) == (False, 1.0)
+    assert clock.check(120.0) == (True, 20.0)
+    assert clock.check(125.0) == (False, 15.0)
+    clock.heard(139.0)
+    assert clock.check(141.0) == (True, 20.0)
+    with pytest.raises(HeartbeatLost):
+        clock.check(169.0)
 
 
 def test_no_answer_in_time() -> None:

@@ -107,6 +107,50 @@ async def test_subscribes_reads_and_counts(start: Any, kit: Any, ws: Any, sink: 
     assert counters.last_frame_ns == 4
 
 
+async def test_a_feed_for_all_instruments(kit: Any, ws: Any, sink: Any) -> None:
+    """Of one that the venue sends for all, those nobody asked for are passed over."""
+    plan = kit.plan("BTC-USDT-PERP", venue="okx", channels=("liquidation",))
+    run = Run(kit, ws, sink, plan)
+    detail = {"side": "sell", "bkPx": "5", "sz": "1", "ts": "1"}
+    items = [{"instId": name, "details": [detail]} for name in ("X-Y-SWAP", "BTC-USDT-SWAP")]
+    arg = {"channel": "liquidation-orders", "instType": "SWAP"}
+    await ws.until(lambda: len(ws.sent) == 1)
+    request = json.loads(ws.sent[0])
+    assert request["args"] == [arg]
+    ws.receive({"id": request["id"], "event": "subscribe", "arg": arg}, rx=3)
+    await run.until_settled()
+    ws.receive({"arg": arg, "data": items}, rx=4)
+    ws.end(WebSocketClosed("gone", 1006))
+    with pytest.raises(WebSocketClosed):
+        await run.ended()
+
+    assert [entry["price"] for entry in sink.of("md:okx:liquidation:BTC-USDT-PERP")] == ["5"]
+    counters = run.counters
+    assert (counters.data, counters.control, counters.unknown_topic) == (1, 2, 0)
+
+
+async def test_one_subscription_for_several_channels(kit: Any, ws: Any, sink: Any) -> None:
+    """A derivative's ticker is asked for once, and feeds every channel made of it."""
+    plan = kit.plan("BTC-USDT-PERP", venue="bybit", channels=("ticker", "mark", "funding"))
+    run = Run(kit, ws, sink, plan)
+    await ws.until(lambda: len(ws.sent) == 1)
+    request = json.loads(ws.sent[0])
+    assert request["args"] == ["tickers.BTCUSDT"]
+    ws.receive({"success": True, "ret_msg": "", "op": "subscribe", "req_id": "1"}, rx=3)
+    subscriber = await run.until_settled()
+    assert subscriber.active == set(plan.topics)
+    data = {"symbol": "BTCUSDT", "lastPrice": "5", "markPrice": "6", "fundingRate": "-0.1"}
+    ws.receive({"topic": "tickers.BTCUSDT", "type": "snapshot", "ts": 1, "data": data}, rx=4)
+    ws.end(WebSocketClosed("gone", 1006))
+    with pytest.raises(WebSocketClosed):
+        await run.ended()
+
+    found = {name: sink.of(f"md:bybit:{name}:BTC-USDT-PERP") for name in ("ticker", "mark")}
+    assert [entry["last"] for entry in found["ticker"]] == ["5"]
+    assert [entry["mark"] for entry in found["mark"]] == ["6"]
+    assert [entry["rate"] for entry in sink.of("md:bybit:funding:BTC-USDT-PERP")] == ["-0.1"]
+
+
 async def test_a_send_that_fails_does_not_cut_what_is_left_to_read(
     start: Any, kit: Any, ws: Any, sink: Any
 ) -> None:
@@ -177,6 +221,16 @@ async def test_a_failed_sink_ends_the_session(start: Any, kit: Any, ws: Any, sin
         ws.receive(kit.trade("BTCUSDT", 1))
         with pytest.raises(SinkError):
             await run.ended()
+
+
+async def test_the_opening_goes_first(start: Any, ws: Any) -> None:
+    """What the venue wants on every connection is sent before the first subscription."""
+    limits = structs.replace(venues.get("binance").limits, requests_per_s=1e6)
+    async with start(opening=(b"first", b"second"), limits=limits):
+        await ws.until(lambda: len(ws.sent) == 3)
+
+    assert ws.sent[:2] == ["first", "second"]
+    assert json.loads(ws.sent[2])["method"] == "SUBSCRIBE"
 
 
 async def test_own_pings_and_a_silent_venue(start: Any, ws: Any) -> None:

@@ -1,9 +1,9 @@
+import msgspec
 import pytest
 
 from ingest import venues
 
 binance = venues.get("binance")
-okx = venues.get("okx")
 
 
 def test_topic_in_both_vocabularies() -> None:
@@ -30,13 +30,14 @@ def test_channel_names() -> None:
     """Every name listed can be subscribed to; candles only where there are intervals."""
     assert "candle_1s" in binance.channel_names()
     assert "candle" not in binance.channel_names()
-    assert okx.channel_names() == ["trade", "bbo", "book", "book_l2_tbt", "ticker"]
+    without = msgspec.structs.replace(binance, intervals={})
+    assert without.channel_names() == ["trade", "agg_trade", "bbo", "book", "ticker"]
 
 
-@pytest.mark.parametrize("name", ["kraken", "", "BINANCE"])
+@pytest.mark.parametrize("name", ["mtgox", "", "BINANCE"])
 def test_unknown_venue(name: str) -> None:
     """The error lists the venues that there are."""
-    with pytest.raises(ValueError, match="supported are binance, okx"):
+    with pytest.raises(ValueError, match=r"supported are binance, .*okx"):
         venues.get(name)
 
 
