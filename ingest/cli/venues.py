@@ -6,7 +6,7 @@ from rich.text import Text
 
 from ingest import venues as registry
 from ingest.cli.console import stdout
-from ingest.venues.base import Venue
+from ingest.venues.base import BookRule, Venue
 
 
 @click.command()
@@ -22,6 +22,13 @@ def venues() -> None:
     stdout().print(table)
 
 
+def _checked(rule: BookRule) -> str:
+    checked = [] if rule.continuity == "none" else ["numbers"]
+    if rule.checksum is not None:
+        checked.append("checksum")
+    return f"{' and '.join(checked)} checked" if checked else "nothing to check"
+
+
 def _about(venue: Venue) -> dict[str, str]:
     limits = venue.limits
     attempts, per_s = limits.connects
@@ -34,5 +41,13 @@ def _about(venue: Venue) -> dict[str, str]:
     about["limits"] = (
         f"{limits.requests_per_s:g} requests a second, {attempts:,} connects in {per_s:g} s"
     )
+    if venue.books:
+        about["books"] = "; ".join(
+            f"{channel}: {_checked(rule)}, snapshot {'over REST' if rule.rest else 'in the stream'}"
+            for channel, rule in venue.books.items()
+        )
+    if venue.rest_limits is not None:
+        weight, window_s = venue.rest_limits.weight
+        about["rest"] = f"weight {weight:,} in {window_s:g} s"
     about["docs"] = venue.docs_url
     return about
