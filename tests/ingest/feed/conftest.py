@@ -22,7 +22,7 @@ class FakeWriter:
 
     def __init__(self, key: str, sink: "FakeSink") -> None:
         self.dropped = 0
-        self._key = key
+        self.key = key
         self._sink = sink
 
     def add(self, rx_ns: int, count: int, encoded: bytes) -> bool:
@@ -34,7 +34,7 @@ class FakeWriter:
         if self._sink.refusing:
             self.dropped += 1
             return False
-        self._sink.entries.append((self._key, fields))
+        self._sink.entries.append((self.key, fields))
         return True
 
 
@@ -140,6 +140,8 @@ class Kit:
         after_crash: bool = False,
         venue: Venue | None = None,
         on_book_lost: Callable[[Route], None] = lambda route: None,
+        on_trades_missing: Callable[[Route], None] = lambda route: None,
+        recalling: bool = False,
     ) -> FeedPublisher:
         return FeedPublisher(
             plan,
@@ -151,6 +153,9 @@ class Kit:
             started_ns=1,
             after_crash=after_crash,
             on_book_lost=on_book_lost,
+            on_trades_missing=on_trades_missing,
+            can_backfill=True,
+            recalling=recalling,
         )
 
     @staticmethod
