@@ -16,6 +16,7 @@ from ingest.feed.resync import BookResync, Fetch
 from ingest.feed.retry import VenueLeaving, describe, disconnect_reason, retry_after_s
 from ingest.feed.sample import SampledLog
 from ingest.feed.session import FeedSession, names_of
+from ingest.feed.stale import StaleWatch
 from ingest.feed.status import FeedState, FeedStatus
 from ingest.logging import worth_a_line
 from ingest.plan import ConnectionPlan, WorkerPlan
@@ -76,6 +77,7 @@ class FeedConnection:
             can_backfill=fetch is not None,
             recalling=True,
         )
+        self._watch = StaleWatch(venue, self._publisher, self.counters, lambda: self._reading)
         reconnect = worker.reconnect
         self._backoff = Backoff(
             base_s=reconnect.base_s,
@@ -100,6 +102,7 @@ class FeedConnection:
         helpers = [
             asyncio.create_task(self._resync.run(self._publisher)),
             asyncio.create_task(self._backfill.run(self._publisher, self._sink)),
+            asyncio.create_task(self._watch.run()),
         ]
         for helper in helpers:
             helper.add_done_callback(_on_helper_done)
@@ -135,6 +138,8 @@ class FeedConnection:
             state=self._state,
             topics=len(self._plan.topics),
             active=self._publisher.active,
+            stale=self._watch.stale,
+            never_heard=self._watch.never_heard,
             counters=self.counters,
             latency_s=self._ws.latency if self._ws is not None else None,
         )

@@ -46,6 +46,7 @@ class Route:
         "decode",
         "dropped",
         "gap",
+        "heard",
         "stream",
         "topic",
         "tracker",
@@ -69,6 +70,7 @@ class Route:
         rule = venue.books.get(topic.channel)
         self.tracker = None if rule is None else BookTracker(rule)
         self.trades = trades
+        self.heard = False  # data came; of routes that share a name, the first one's counts
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
         self.dropped = 0  # of the writer's dropped entries, those that are marked
 
@@ -141,6 +143,7 @@ class FeedPublisher:
         routes = self._routes.get(data.topic)
         if routes is None:
             return False
+        routes[0].heard = True
         encode = self.codec.encode
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
@@ -212,6 +215,18 @@ class FeedPublisher:
         for topic in topics:
             for route in self._routes[topic.name]:
                 self._revive(route, rx)
+
+    def stale(self, head: Route, rx: int) -> None:
+        """Mark that data may be missing: a topic is silent, and will be subscribed anew."""
+        for route in self._routes[head.topic.name]:
+            if route.active:
+                route.active = False
+                self._open_gap(route, "stale", rx, ended_by="resubscribed")
+
+    @property
+    def heads(self) -> list[Route]:
+        """The first route of each of the venue's names: where `heard` is noted."""
+        return [routes[0] for routes in self._routes.values()]
 
     @property
     def active(self) -> int:
