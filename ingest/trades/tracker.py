@@ -25,7 +25,7 @@ _MOST_REQUESTS = 10
 _MOST_HOLES = 64
 # A trade that the venue dates so much later than a newer number: it counts anew.
 _ANEW_NS = 1_000_000_000
-# Where it sends no times: so many in a row that were here already.
+# And so many in a row that were here already are no repetition, but another count.
 _MOST_REPEATS = 10_000
 
 Events = Sequence[Trade | Marker]
@@ -202,8 +202,8 @@ class TradeTracker:
             self._repeats_in_a_row += 1
 
     def _counts_anew(self, trade: Trade) -> bool:
-        if trade.ts is not None and self._ts is not None:
-            return trade.ts > self._ts + _ANEW_NS
+        if trade.ts is not None and self._ts is not None and trade.ts > self._ts + _ANEW_NS:
+            return True
         return self._repeats_in_a_row >= _MOST_REPEATS
 
     def _open(self, first: int, last: int) -> None:
