@@ -8,6 +8,7 @@ import structlog
 
 from ingest.codecs import Codec
 from ingest.errors import DecodeError, RestError
+from ingest.feed.backfill import TradeBackfill
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatLost
 from ingest.feed.publisher import FeedPublisher
@@ -21,6 +22,7 @@ from ingest.feed.retry import (
 )
 from ingest.feed.sample import SampledLog
 from ingest.feed.session import FeedSession, names_of
+from ingest.feed.stale import StaleWatch
 from ingest.feed.status import FeedState, FeedStatus
 from ingest.limits import Gate, lane
 from ingest.logging import worth_a_line
@@ -69,6 +71,7 @@ class FeedConnection:
         self.counters = FeedCounters()
         self._fetch = fetch
         self._resync = BookResync(venue, self.counters, fetch, self._resubscribe)
+        self._backfill = TradeBackfill(venue, self.counters, fetch)
         self._reading: FeedSession | None = None
         self._publisher = FeedPublisher(
             plan,
@@ -80,7 +83,11 @@ class FeedConnection:
             started_ns=time.time_ns(),
             after_crash=after_crash,
             on_book_lost=self._resync.want,
+            on_trades_missing=lambda route: self._backfill.want(self._publisher, route),
+            can_backfill=fetch is not None,
+            recalling=True,
         )
+        self._watch = StaleWatch(venue, self._publisher, self.counters, lambda: self._reading)
         reconnect = worker.reconnect
         self._backoff = Backoff(
             base_s=reconnect.base_s,
@@ -107,7 +114,13 @@ class FeedConnection:
         """
         structlog.contextvars.bind_contextvars(connection=self._plan.name)
         delay_s = 0.0
-        resync = asyncio.create_task(self._resync.run(self._publisher))
+        helpers = [
+            asyncio.create_task(self._resync.run(self._publisher)),
+            asyncio.create_task(self._backfill.run(self._publisher, self._sink)),
+            asyncio.create_task(self._watch.run()),
+        ]
+        for helper in helpers:
+            helper.add_done_callback(_on_helper_done)
         try:
             while True:
                 self._state = "waiting"
@@ -118,8 +131,10 @@ class FeedConnection:
                 delay_s = await self._connect_and_read()
         finally:
             self._state = "stopped"
-            resync.cancel()
-            await asyncio.wait([resync])
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.wait(helpers)
+            self._publisher.release(time.time_ns())
 
     async def stop(self, timeout_s: float) -> None:
         """Close with 1001; what the venue sends before its own CLOSE is still published."""
@@ -138,6 +153,8 @@ class FeedConnection:
             state=self._state,
             topics=len(self._plan.topics),
             active=self._publisher.active,
+            stale=self._watch.stale,
+            never_heard=self._watch.never_heard,
             counters=self.counters,
             latency_s=self._ws.latency if self._ws is not None else None,
         )
@@ -334,3 +351,9 @@ class FeedConnection:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+def _on_helper_done(task: "asyncio.Task[None]") -> None:
+    # Without it books are not begun again, trades not filled in: marked, but not mended.
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("feed: failed; what is missing stays so", exc_info=error)

@@ -19,6 +19,14 @@ class FeedCounters(Struct, gc=False):
     book_gaps: dict[str, int] = field(default_factory=dict)  # by reason
     book_repeats: int = 0  # updates that were here already, and were left out
     resyncs: int = 0  # snapshots asked for
+    trade_gaps: int = 0  # ranges of trades that were missing when the next one came
+    trades_missing: int = 0  # trades in them
+    trades_backfilled: int = 0  # of those, the ones that came all the same
+    trade_repeats: int = 0  # trades that were here already, and were left out
+    backfill_requests: int = 0
+    backfill_failures: int = 0  # of the requests, those without a usable answer
+    stale: int = 0  # times that a subscription went silent
+    stale_resubscribes: int = 0  # times that one was begun anew for it
     events: int = 0  # entries handed to the sink, markers and feed events included
     wire_bytes: int = 0
     last_frame_ns: int | None = None  # Unix ns

@@ -13,28 +13,55 @@ A book's gap ends only with a snapshot: the updates before it, though they go ou
 they come, have nothing to stand on. In a book there is a gap also where the venue's
 own numbers ("sequence") or checksums show that something is missing.
 
+Where a venue numbers its trades one by one and can be asked for past ones, a jump in
+the numbers is a gap as well ("sequence"), and each trade is published once, however
+often it comes.
+
 A new stream begins with its data: where nothing was, nothing is missing.
 """
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from ingest.books.tracker import BookTracker, Gap
 from ingest.codecs import Codec
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
-from ingest.model import AnyEvent, Book, FeedEvent, Marker, Stream
+from ingest.model import AnyEvent, Book, FeedEvent, Marker, Stream, Trade
 from ingest.plan import ConnectionPlan
 from ingest.sinks.buffer import StreamWriter
 from ingest.sinks.redis_streams import RedisStreamsSink
+from ingest.trades.tracker import Room, TradeTracker
 from ingest.venues.base import Data, Topic, Venue
+
+# Trades of all streams of a connection that may wait for those before them.
+_MOST_HELD = 20_000
 
 
 class Route:
     """Where the data of one topic goes."""
 
-    __slots__ = ("active", "decode", "dropped", "gap", "stream", "topic", "tracker", "writer")
+    __slots__ = (
+        "active",
+        "decode",
+        "dropped",
+        "gap",
+        "heard",
+        "stream",
+        "topic",
+        "tracker",
+        "trades",
+        "writer",
+    )
 
-    def __init__(self, topic: Topic, venue: Venue, stream: Stream, writer: StreamWriter) -> None:
+    def __init__(
+        self,
+        topic: Topic,
+        venue: Venue,
+        stream: Stream,
+        writer: StreamWriter,
+        trades: TradeTracker | None,
+    ) -> None:
         self.topic = topic
         self.decode = venue.decoder(topic.channel)
         self.stream = stream
@@ -42,6 +69,8 @@ class Route:
         self.active = False  # in this session: acknowledged, or sending
         rule = venue.books.get(topic.channel)
         self.tracker = None if rule is None else BookTracker(rule)
+        self.trades = trades
+        self.heard = False  # data came; of routes that share a name, the first one's counts
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
         self.dropped = 0  # of the writer's dropped entries, those that are marked
 
@@ -64,15 +93,24 @@ class FeedPublisher:
         started_ns: int,
         after_crash: bool,
         on_book_lost: Callable[[Route], None],
+        on_trades_missing: Callable[[Route], None],
+        can_backfill: bool,
+        recalling: bool,
     ) -> None:
         """*after_crash*: an earlier process fed these streams, and died.
 
-        *on_book_lost* is called when the book of a route has to be begun again.
+        *on_book_lost* is called when the book of a route has to be begun again,
+        *on_trades_missing* when a route may have trades to ask for, or holds some back.
+        *can_backfill*: somebody answers that with `backfilled` or `not_backfilled`;
+        *recalling*: and calls `recalled` for each of `continuous`, once.
         """
         self._on_book_lost = on_book_lost
-        self._codec = codec
+        self._on_trades_missing = on_trades_missing
+        self.codec = codec
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
+        room = Room(_MOST_HELD)
+        self.continuous: list[Route] = []  # those whose trades are tracked
         reason = "worker_restarted" if after_crash else "started"
         reset = Marker(type="reset", reason=reason, rx=started_ns)
         for topic in plan.topics:
@@ -81,7 +119,14 @@ class FeedPublisher:
             )
             stream = Stream(venue.name, topic.channel, topic.instrument)
             preface = (started_ns, *codec.encode(stream, reset))
-            route = Route(topic, venue, stream, sink.open_stream(key, preface=preface))
+            writer = sink.open_stream(key, preface=preface)
+            backfill, trades = venue.backfills.get(topic.channel), None
+            if backfill is not None:
+                most = backfill.most if can_backfill else 0
+                trades = TradeTracker(most, room, recalling=recalling)
+            route = Route(topic, venue, stream, writer, trades)
+            if route.trades is not None:
+                self.continuous.append(route)
             self._routes.setdefault(topic.name, []).append(route)
         self._feed_stream = Stream(venue.name, "feed", plan.name)
         self._feed_writer = sink.open_stream(
@@ -98,7 +143,8 @@ class FeedPublisher:
         routes = self._routes.get(data.topic)
         if routes is None:
             return False
-        encode = self._codec.encode
+        routes[0].heard = True
+        encode = self.codec.encode
         error: DecodeError | None = None
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
@@ -118,6 +164,8 @@ class FeedPublisher:
             stream, add = route.stream, writer.add
             if route.tracker is not None:
                 events = self._checked(route, route.tracker, events, rx)
+            elif route.trades is not None:
+                events = self._continued(route, route.trades, events, rx)
             for event in events:
                 add(rx, *encode(stream, event))
             self._counters.events += len(events)
@@ -140,11 +188,50 @@ class FeedPublisher:
         self._add(route.writer, route.stream, whole, rx)
         return True
 
+    def recalled(self, route: Route, last: int | None, ts: int | None, rx: int) -> None:
+        """The trade that an earlier process published last, dated *ts*; None: not known."""
+        assert route.trades is not None
+        self._put_trades(route, route.trades.recall(last, ts, rx))
+
+    def backfilled(
+        self, route: Route, asked: tuple[int, int], trades: Sequence[Trade], rx: int
+    ) -> None:
+        """Publish past trades that were asked for."""
+        assert route.trades is not None
+        self._put_trades(route, route.trades.answered(asked, trades, rx))
+
+    def not_backfilled(self, route: Route, asked: tuple[int, int], rx: int) -> None:
+        """The trades that were asked for could not be had."""
+        assert route.trades is not None
+        self._put_trades(route, route.trades.failed(asked, rx))
+
+    def waited_enough(self, route: Route, rx: int) -> None:
+        """Publish the trades that wait for those before them."""
+        assert route.trades is not None
+        self._put_trades(route, route.trades.expire(rx))
+
+    def release(self, rx: int) -> None:
+        """Publish all trades that wait for others: this is the end."""
+        for route in self.continuous:
+            self._release(route, rx)
+
     def acknowledged(self, topics: Sequence[Topic], rx: int) -> None:
         """The venue accepted these topics: an open gap ends, even if no data comes soon."""
         for topic in topics:
             for route in self._routes[topic.name]:
                 self._revive(route, rx)
+
+    def stale(self, head: Route, rx: int) -> None:
+        """Mark that data may be missing: a topic is silent, and will be subscribed anew."""
+        for route in self._routes[head.topic.name]:
+            if route.active:
+                route.active = False
+                self._open_gap(route, "stale", rx, ended_by="resubscribed")
+
+    @property
+    def heads(self) -> list[Route]:
+        """The first route of each of the venue's names: where `heard` is noted."""
+        return [routes[0] for routes in self._routes.values()]
 
     @property
     def active(self) -> int:
@@ -189,9 +276,43 @@ class FeedPublisher:
                 self._counters.book_repeats += 1
         return checked
 
+    def _continued(
+        self, route: Route, tracker: TradeTracker, events: Sequence[AnyEvent], rx: int
+    ) -> Sequence[AnyEvent]:
+        """Return what of a frame's trades is to be published as it is; publish the rest."""
+        # A channel with a backfill has trades and nothing else.
+        checked = tracker.step(cast("Sequence[Trade]", events), rx)
+        if checked is events:
+            return events
+        self._put_trades(route, checked)
+        return ()
+
+    def _put_trades(self, route: Route, events: Sequence[Trade | Marker]) -> None:
+        counters, writer, stream = self._counters, route.writer, route.stream
+        for event in events:
+            if isinstance(event, Trade):
+                counters.trades_backfilled += event.backfill is True
+            elif event.type == "gap":
+                counters.trade_gaps += 1
+                if event.from_seq is not None and event.to_seq is not None:
+                    counters.trades_missing += event.to_seq - event.from_seq + 1
+            # Not all came just now: some were held back.
+            self._add(writer, stream, event, event.rx)
+        tracker = route.trades
+        assert tracker is not None
+        counters.trade_repeats += tracker.repeats
+        tracker.repeats = 0
+        if events or tracker.holding:
+            self._on_trades_missing(route)
+
+    def _release(self, route: Route, rx: int) -> None:
+        if route.trades is not None and (route.trades.holding or route.trades.recalling):
+            self._put_trades(route, route.trades.release(rx))
+
     def _open_gap(self, route: Route, reason: str, rx: int, *, ended_by: str) -> None:
         """Mark a gap, unless one is open: however many messages it costs, it is one."""
         tracker = route.tracker
+        self._release(route, rx)
         if not (route.gap if tracker is None else tracker.in_gap):
             self._mark(route, Marker(type="gap", reason=reason, rx=rx))
         if tracker is None:
@@ -226,7 +347,7 @@ class FeedPublisher:
 
     def _add(self, writer: StreamWriter, stream: Stream, event: AnyEvent, rx: int) -> bool:
         self._counters.events += 1
-        return writer.add(rx, *self._codec.encode(stream, event))
+        return writer.add(rx, *self.codec.encode(stream, event))
 
 
 def _gap_marker(gap: Gap, rx: int) -> Marker:

@@ -34,15 +34,19 @@ _BREACHES: dict[int, str] = {
 }
 
 
+# Why we leave a connection that the venue would go on with.
+_OURS = ("resync", "stale")
+
+
 class VenueLeaving(Exception):
-    """The venue announced that this connection will go away."""
+    """The venue announced that this connection will go away, or we have reason to leave it."""
 
 
 def disconnect_reason(error: Exception) -> str:
     """Return a short, bounded word for the counters: `http_429`, `close_1001`, `timeout`, …"""
     match error:
         case VenueLeaving():
-            return "venue_leaving"
+            return str(error) if str(error) in _OURS else "venue_leaving"
         case HeartbeatLost():
             return "ping_timeout"
         case HandshakeError():

@@ -102,8 +102,18 @@ class FeedSession:
         Where the venue cannot do that, the connection is left for a new one.
         """
         if not self._subscriber.resubscribe(topic):
-            self._leaving = Reconnect("resync")
+            self.leave("resync")
         self._stir.set()
+
+    def leave(self, reason: str) -> None:
+        """Leave the connection for a new one."""
+        self._leaving = Reconnect(reason)
+        self._stir.set()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the sink is full, so that nothing is read."""
+        return self._blocked
 
     def _on_driver_done(self, driver: "asyncio.Task[None]") -> None:
         # The reader must not go on without the driver. It notices by itself when

@@ -18,6 +18,8 @@ class FeedStatus(Struct, kw_only=True):
     state: FeedState
     topics: int
     active: int  # topics that the venue acknowledged or sends
+    stale: int = 0  # topics that are silent now, and should not be
+    never_heard: int = 0  # topics that nothing has come of since the worker started
     counters: FeedCounters
     latency_s: float | None = None  # of the last answered WebSocket ping
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections.abc import Sequence
 
 import structlog
 
@@ -19,6 +20,7 @@ from ingest.sinks.buffer import PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.link import Link
+from ingest.sinks.newest import StoredEntry, newest, newest_command
 from ingest.sinks.publisher import Publisher
 from ingest.sinks.reactions import Reaction
 from ingest.sinks.settings import SinkSettings
@@ -112,6 +114,28 @@ class RedisStreamsSink:
         while self._buffer.full:
             self._writable.clear()
             await self._wait_for(self._writable)
+
+    async def newest(self, keys: Sequence[str], count: int) -> list[list[StoredEntry]]:
+        """Return the newest entries that each stream holds, at most *count*, newest first.
+
+        Asked over a connection of its own. Streams that do not exist, and keys that
+        are no streams, have none.
+
+        Raises:
+            SinkError: there is no connection, or no answer that makes sense.
+        """
+        reader, writer = await self._target.connect()
+        link = Link(
+            reader,
+            writer,
+            reply_timeout_s=self._settings.reply_timeout_s,
+            on_lost=lambda: None,
+        )
+        try:
+            commands = b"".join(newest_command(key, count) for key in keys)
+            return [newest(reply) for reply in await link.call(commands, len(keys))]
+        finally:
+            await link.close()
 
     async def flush(self, timeout_s: float) -> int:
         """Wait until everything handed over is settled, at most *timeout_s*.

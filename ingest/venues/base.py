@@ -109,11 +109,15 @@ class ChannelSpec(Struct, frozen=True, kw_only=True):
     `topic` is a template over `{symbol}`, `{symbol_lower}` and `{interval}`.
     A decoder that remembers earlier frames of its topic is a `new_decoder`: it is
     made anew for each topic and each connection.
+
+    `at_once`: every subscription is answered with data, even in a market where nothing
+    happens. So is a book whose snapshot comes in the stream; it need not say so.
     """
 
     topic: str
     decode: Decode | None = None
     new_decoder: Callable[[], Decode] | None = None
+    at_once: bool = False
 
     def __post_init__(self) -> None:
         if (self.decode is None) == (self.new_decoder is None):
@@ -284,6 +288,10 @@ class Venue(Struct, frozen=True, kw_only=True):
             return spec.decode
         assert spec.new_decoder is not None
         return spec.new_decoder()
+
+    def answers_at_once(self, channel: str) -> bool:
+        """Whether data follows every subscription to it; ValueError as `topic`."""
+        return self._spec(channel)[0].at_once
 
     def channel_names(self) -> list[str]:
         """Every channel that a config may name, candles once per interval."""

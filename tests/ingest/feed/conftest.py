@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ingest import codecs, venues
 from ingest.feed.counters import FeedCounters
@@ -22,7 +23,7 @@ class FakeWriter:
 
     def __init__(self, key: str, sink: "FakeSink") -> None:
         self.dropped = 0
-        self._key = key
+        self.key = key
         self._sink = sink
 
     def add(self, rx_ns: int, count: int, encoded: bytes) -> bool:
@@ -34,7 +35,7 @@ class FakeWriter:
         if self._sink.refusing:
             self.dropped += 1
             return False
-        self._sink.entries.append((self._key, fields))
+        self._sink.entries.append((self.key, fields))
         return True
 
 
@@ -53,6 +54,9 @@ class FakeSink:
         if preface is not None and key in self.continued:
             writer.add(*preface)
         return writer
+
+    async def newest(self, keys: list[str], count: int) -> list[list[dict[bytes, bytes]]]:
+        return [[] for _ in keys]  # a stream that was never written
 
     async def wait_writable(self) -> None:
         self.asked_to_wait.set()
@@ -140,10 +144,13 @@ class Kit:
         after_crash: bool = False,
         venue: Venue | None = None,
         on_book_lost: Callable[[Route], None] = lambda route: None,
+        on_trades_missing: Callable[[Route], None] = lambda route: None,
+        recalling: bool = False,
     ) -> FeedPublisher:
         return FeedPublisher(
             plan,
-            venue or venues.get(plan.venue),
+            # Nobody fetches here what is missing: trades would wait for it.
+            venue or structs.replace(venues.get(plan.venue), backfills={}),
             sink,  # type: ignore[arg-type]
             codecs.get("fields"),
             "md:{venue}:{channel}:{instrument}",
@@ -151,6 +158,9 @@ class Kit:
             started_ns=1,
             after_crash=after_crash,
             on_book_lost=on_book_lost,
+            on_trades_missing=on_trades_missing,
+            can_backfill=True,
+            recalling=recalling,
         )
 
     @staticmethod

@@ -7,13 +7,17 @@ from functools import partial
 from typing import Any
 
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 
 from ingest import codecs, venues
 from ingest.config.schema import ReconnectConfig, RedisConfig, ShutdownConfig, WebSocketConfig
 from ingest.feed.connection import FeedConnection
+from ingest.feed.resync import Fetch
 from ingest.limits import Broker, lane, local_gate
+from ingest.model import Trade
 from ingest.plan import WorkerPlan
+from ingest.venues.base import Backfill, RestRequest, Venue
 from wscore import Backoff, CurlError, HandshakeError, WebSocketClosed
 
 DEADLINE_S = 5.0
@@ -65,6 +69,8 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
         base_s: float = 0.001,
         limit: tuple[int, float] = (1000, 1.0),
         broker: Broker | None = None,
+        venue: Venue | None = None,
+        fetch: Fetch | None = None,
     ) -> AsyncIterator[FeedConnection]:
         plan = kit.plan("BTC-USDT")
         worker = WorkerPlan(
@@ -78,12 +84,13 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
         connection = FeedConnection(
             plan,
             worker,
-            venues.get("binance"),
+            venue or venues.get("binance"),
             sink,
             codecs.get("fields"),
             FakeSession(*outcomes),  # type: ignore[arg-type]
             local_gate(broker or Broker(lambda lane: limit)),
             after_crash=False,
+            fetch=fetch,
         )
         connection.task = asyncio.create_task(connection.run())  # type: ignore[attr-defined]
         try:
@@ -262,3 +269,48 @@ async def test_stop_reads_what_comes_before_the_peers_close(
 
     assert ws.closed_with == 1001
     assert [e.get("id") or e["type"] for e in sink.of(BTC)] == ["1"]
+
+
+async def test_trades_go_on_where_they_stood_after_a_restart_and_after_a_reconnect(
+    start: Any, sink: Any, ws: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3 is in Redis from an earlier run; 4 and 6 were missed, and come over REST."""
+    asked: list[str] = []
+
+    async def fetch(request: RestRequest) -> bytes:
+        asked.append(request.path)
+        return request.path.encode()
+
+    async def newest(keys: list[str], count: int) -> list[list[dict[bytes, bytes]]]:
+        return [[{b"type": b"gap"}, {b"id": b"3", b"ts": b"1000000"}] for _ in keys]
+
+    def decode(body: bytes, rx: int) -> list[Trade]:
+        return [Trade(rx=rx, price="1", size="1", side="buy", id=body.decode(), backfill=True)]
+
+    monkeypatch.setattr(sink, "newest", newest, raising=False)
+    backfill = Backfill(
+        request=lambda symbol, first, last: RestRequest(path=str(first)), decode=decode, most=10
+    )
+    venue = structs.replace(venues.get("binance"), backfills={"trade": backfill})
+    second = type(ws)()
+    async with start(opens(ws), opens(second), hangs, venue=venue, fetch=fetch) as connection:
+        ws.receive(kit.trade("BTCUSDT", 5))
+        await until(lambda: len(sink.of(BTC)) == 4)
+        ws.end(WebSocketClosed("gone", 1006))
+        second.receive(kit.trade("BTCUSDT", 7))
+        await until(lambda: len(sink.of(BTC)) == 10)
+        assert connection.status().counters.trades_backfilled == 2
+
+    assert [e.get("id") or f"{e['type']} {e['reason']}" for e in sink.of(BTC)] == [
+        "gap sequence",
+        "4",
+        "resume backfill",
+        "5",
+        "gap close_1006",
+        "resume resubscribed",
+        "gap sequence",
+        "6",
+        "resume backfill",
+        "7",
+    ]
+    assert asked == ["4", "6"]

@@ -44,6 +44,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         (WebSocketError("receiving failed", 55), "io_error"),
         (HeartbeatLost("nothing heard"), "ping_timeout"),
         (VenueLeaving("maintenance"), "venue_leaving"),
+        (VenueLeaving("stale"), "stale"),
     ],
 )
 def test_reasons(error: Exception, reason: str) -> None:

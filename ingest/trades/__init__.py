@@ -1,0 +1,1 @@
+"""Trades whose ids are consecutive: what is missing, what comes twice. Pure."""
