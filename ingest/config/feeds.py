@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from ingest import venues
+from ingest import codecs, venues
 from ingest.config.problems import choose
 from ingest.config.reader import INVALID, Section
-from ingest.config.schema import FeedConfig, Selector
+from ingest.config.schema import FeedConfig, RedisConfig, Selector
 from ingest.config.selectors import resolve_selector
+from ingest.model import Stream
 from ingest.venues.base import Venue
 
 _EXAMPLES = 3
@@ -58,6 +59,33 @@ class FeedRules:
                 section.report(
                     "name", f"is {section.shown('name')}, the name of {holder} too; use another"
                 )
+
+    def check_keys(self, redis: RedisConfig | None) -> None:
+        """No two streams have one key: another system may not tell our channels apart."""
+        if redis is None or not (isinstance(redis.encoding, str) and isinstance(redis.key, str)):
+            return  # reported already
+        encoder = codecs.encoder(redis.encoding)
+        if encoder.complete:
+            return
+        sections = {section.path: section for section in self._sections}
+        holders: dict[str, Stream] = {}
+        shared: dict[tuple[str, str, str], tuple[str, Stream]] = {}
+        for (venue, channel, instrument), path in self._writers.items():
+            stream = Stream(venue, channel, instrument)
+            if encoder.key_parts(stream) is None:
+                continue
+            key = codecs.stream_key(encoder, redis.key, stream)
+            other = holders.setdefault(key, stream)
+            if other != stream:
+                # Once for each pair of channels, not for each instrument.
+                pair = (path, f"{other.venue} {other.channel}", channel)
+                shared.setdefault(pair, (key, stream))
+        for (path, other_name, channel), (key, stream) in shared.items():
+            sections[path].problems.add(
+                sections[path].table.line,
+                f"{path}: {channel} of {stream.instrument} and {other_name} are both {key} in "
+                f"encoding {redis.encoding}; keep one of them, or put {{channel}} into redis.key",
+            )
 
     def _check_symbols(self, section: Section, venue: Venue, instruments: Sequence[str]) -> None:
         """Two names for one thing at the venue would each get the other's data."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from ingest.codecs import Codec
+from ingest.codecs import Encoder
 from ingest.feed.budget import RateBudget
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatLost
@@ -39,7 +39,7 @@ class FeedConnection:
         worker: WorkerPlan,
         venue: Venue,
         sink: RedisStreamsSink,
-        codec: Codec,
+        encoder: Encoder,
         session: AsyncSession,
         connects: RateBudget,
         *,
@@ -64,7 +64,7 @@ class FeedConnection:
             plan,
             venue,
             sink,
-            codec,
+            encoder,
             worker.redis.key,
             self.counters,
             started_ns=time.time_ns(),

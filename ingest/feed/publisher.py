@@ -19,12 +19,12 @@ A new stream begins with its data: where nothing was, nothing is missing.
 from collections.abc import Callable, Sequence
 
 from ingest.books.tracker import BookTracker, Gap
-from ingest.codecs import Codec
+from ingest.codecs import Encoder
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
+from ingest.feed.outlet import Outlet
 from ingest.model import AnyEvent, Book, FeedEvent, Marker, Stream
 from ingest.plan import ConnectionPlan
-from ingest.sinks.buffer import StreamWriter
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.venues.base import Data, Topic, Venue
 
@@ -32,18 +32,17 @@ from ingest.venues.base import Data, Topic, Venue
 class Route:
     """Where the data of one topic goes."""
 
-    __slots__ = ("active", "decode", "dropped", "gap", "stream", "topic", "tracker", "writer")
+    __slots__ = ("active", "decode", "dropped", "gap", "outlet", "topic", "tracker")
 
-    def __init__(self, topic: Topic, venue: Venue, stream: Stream, writer: StreamWriter) -> None:
+    def __init__(self, topic: Topic, venue: Venue, outlet: Outlet) -> None:
         self.topic = topic
         self.decode = venue.decoder(topic.channel)
-        self.stream = stream
-        self.writer = writer
+        self.outlet = outlet
         self.active = False  # in this session: acknowledged, or sending
         rule = venue.books.get(topic.channel)
         self.tracker = None if rule is None else BookTracker(rule)
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
-        self.dropped = 0  # of the writer's dropped entries, those that are marked
+        self.dropped = 0  # of the outlet's dropped entries, those that are marked
 
 
 class FeedPublisher:
@@ -57,7 +56,7 @@ class FeedPublisher:
         plan: ConnectionPlan,
         venue: Venue,
         sink: RedisStreamsSink,
-        codec: Codec,
+        encoder: Encoder,
         key_template: str,
         counters: FeedCounters,
         *,
@@ -70,23 +69,16 @@ class FeedPublisher:
         *on_book_lost* is called when the book of a route has to be begun again.
         """
         self._on_book_lost = on_book_lost
-        self._codec = codec
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
         reason = "worker_restarted" if after_crash else "started"
         reset = Marker(type="reset", reason=reason, rx=started_ns)
         for topic in plan.topics:
-            key = key_template.format(
-                venue=venue.name, channel=topic.channel, instrument=topic.instrument
-            )
             stream = Stream(venue.name, topic.channel, topic.instrument)
-            preface = (started_ns, *codec.encode(stream, reset))
-            route = Route(topic, venue, stream, sink.open_stream(key, preface=preface))
-            self._routes.setdefault(topic.name, []).append(route)
-        self._feed_stream = Stream(venue.name, "feed", plan.name)
-        self._feed_writer = sink.open_stream(
-            key_template.format(venue=venue.name, channel="feed", instrument=plan.name)
-        )
+            outlet = Outlet(sink, encoder, key_template, stream, preface=reset)
+            self._routes.setdefault(topic.name, []).append(Route(topic, venue, outlet))
+        feed = Stream(venue.name, "feed", plan.name)
+        self._feed = Outlet(sink, encoder, key_template, feed)
 
     def publish(self, data: Data, rx: int) -> bool:
         """Decode one data frame and hand over its events; False if nobody wants its topic.
@@ -98,7 +90,6 @@ class FeedPublisher:
         routes = self._routes.get(data.topic)
         if routes is None:
             return False
-        encode = self._codec.encode
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
@@ -109,14 +100,14 @@ class FeedPublisher:
                 raise
             if route.gap or not route.active:
                 self._revive(route, rx)
-            writer = route.writer
-            if writer.dropped != route.dropped:
+            outlet = route.outlet
+            if outlet.dropped != route.dropped:
                 self._mark_dropped(route, rx)
-            stream, add = route.stream, writer.add
             if route.tracker is not None:
                 events = self._checked(route, route.tracker, events, rx)
+            add = outlet.add
             for event in events:
-                add(rx, *encode(stream, event))
+                add(event, rx)
             self._counters.events += len(events)
         return True
 
@@ -132,7 +123,7 @@ class FeedPublisher:
         rx = whole.rx
         if was_in_gap:
             self._mark(route, Marker(type="resume", reason="snapshot", rx=rx))
-        self._add(route.writer, route.stream, whole, rx)
+        self._add(route.outlet, whole, rx)
         return True
 
     def acknowledged(self, topics: Sequence[Topic], rx: int) -> None:
@@ -151,7 +142,7 @@ class FeedPublisher:
     ) -> None:
         """Write what happened to the connection into its own stream."""
         event = FeedEvent(type=kind, rx=rx, reason=reason, detail=detail)
-        self._add(self._feed_writer, self._feed_stream, event, rx)
+        self._add(self._feed, event, rx)
 
     def gap(self, reason: str, rx: int) -> None:
         """Mark that data may be missing from here on: the session is over.
@@ -206,7 +197,7 @@ class FeedPublisher:
 
     def _mark_dropped(self, route: Route, rx: int) -> None:
         # Not before the gap is taken: what is dropped now is missing as well.
-        dropped = route.writer.dropped
+        dropped = route.outlet.dropped
         if not self._mark(route, Marker(type="gap", reason="dropped", rx=rx)):
             return
         route.dropped = dropped
@@ -217,11 +208,11 @@ class FeedPublisher:
             self._mark(route, Marker(type="resume", reason="dropped", rx=rx))
 
     def _mark(self, route: Route, marker: Marker) -> bool:
-        return self._add(route.writer, route.stream, marker, marker.rx)
+        return self._add(route.outlet, marker, marker.rx)
 
-    def _add(self, writer: StreamWriter, stream: Stream, event: AnyEvent, rx: int) -> bool:
+    def _add(self, outlet: Outlet, event: AnyEvent, rx: int) -> bool:
         self._counters.events += 1
-        return writer.add(rx, *self._codec.encode(stream, event))
+        return outlet.add(event, rx)
 
 
 def _gap_marker(gap: Gap, rx: int) -> Marker:

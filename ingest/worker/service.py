@@ -43,7 +43,7 @@ class WorkerService:
         self._stop = asyncio.Event()
         self._stop_reason = ""
         self._failed = False
-        codec = codecs.get(plan.redis.encoding)
+        encoder = codecs.encoder(plan.redis.encoding)
         # Twice: a connection that is being closed still counts while its successor opens.
         self._session = AsyncSession(max_clients=2 * len(plan.connections))
         budgets = {
@@ -56,7 +56,7 @@ class WorkerService:
                 plan,
                 venues.get(connection.venue),
                 self._sink,
-                codec,
+                encoder,
                 self._session,
                 budgets[connection.venue],
                 after_crash=start.restarts > 0,

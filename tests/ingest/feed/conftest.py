@@ -22,7 +22,7 @@ class FakeWriter:
 
     def __init__(self, key: str, sink: "FakeSink") -> None:
         self.dropped = 0
-        self._key = key
+        self.key = key
         self._sink = sink
 
     def add(self, rx_ns: int, count: int, encoded: bytes) -> bool:
@@ -30,11 +30,11 @@ class FakeWriter:
         words = encoded.decode().split("\r\n")[1:-1:2]
         assert len(words) == count
         fields = dict(zip(words[::2], words[1::2], strict=True))
-        assert fields["rx"] == str(rx_ns)
+        assert fields.get("rx", str(rx_ns)) == str(rx_ns)  # theirs have none
         if self._sink.refusing:
             self.dropped += 1
             return False
-        self._sink.entries.append((self._key, fields))
+        self._sink.entries.append((self.key, fields))
         return True
 
 
@@ -48,10 +48,12 @@ class FakeSink:
         self.asked_to_wait = asyncio.Event()
         self._writable = asyncio.Event()
 
-    def open_stream(self, key: str, *, preface: Any = None) -> FakeWriter:
+    def open_stream(
+        self, key: str, *, preface: Any = None, beside: FakeWriter | None = None
+    ) -> FakeWriter:
         writer = FakeWriter(key, self)
-        if preface is not None and key in self.continued:
-            writer.add(*preface)
+        if preface is not None and self.continued & {key, beside and beside.key}:
+            (beside or writer).add(*preface)
         return writer
 
     async def wait_writable(self) -> None:
@@ -140,13 +142,14 @@ class Kit:
         after_crash: bool = False,
         venue: Venue | None = None,
         on_book_lost: Callable[[Route], None] = lambda route: None,
+        encoding: str = "fields",
     ) -> FeedPublisher:
         return FeedPublisher(
             plan,
             venue or venues.get(plan.venue),
             sink,  # type: ignore[arg-type]
-            codecs.get("fields"),
-            "md:{venue}:{channel}:{instrument}",
+            codecs.encoder(encoding),
+            codecs.encoder(encoding).keys.default,
             counters,
             started_ns=1,
             after_crash=after_crash,
