@@ -4,8 +4,8 @@
 |----------------|---------------------------------------------------------|
 | `ConfigError`  | stop with exit status 2; print the report                |
 | `DecodeError`  | count, keep a sample for the log, carry on               |
-| `RestError`    | try again later, more and more rarely                    |
 | `SinkError`    | keep what was not acknowledged, reconnect with backoff   |
+| `RestError`   | ask again later, or do without                           |
 | `EmbeddedServerError` | stop with exit status 1; say what the server said |
 
 Exceptions stay in their process; workers report Structs.
@@ -39,12 +39,16 @@ class DecodeError(IngestError):
         self.reason = reason
 
 
-class RestError(IngestError):
-    """The venue's REST interface gave no usable answer: out of reach, refused, or too late."""
-
-
 class SinkError(IngestError):
     """The sink is out of reach or refused a batch as a whole."""
+
+
+class RestError(IngestError):
+    """A venue's REST interface gave no usable answer. `status` 0: it gave none at all."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class EmbeddedServerError(IngestError):

@@ -5,14 +5,14 @@ everything a worker needs, as JSON (`msgspec.json`), so that it goes through a
 pipe and no secret of it through a command line.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import count, pairwise
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct, structs
 
-from ingest import venues
+from ingest import codecs, venues
 from ingest.config.schema import (
     Config,
     FeedConfig,
@@ -21,9 +21,11 @@ from ingest.config.schema import (
     RedisConfig,
     Selector,
     ShutdownConfig,
+    VenueConfig,
     WebSocketConfig,
 )
-from ingest.venues.base import Topic
+from ingest.model import Stream
+from ingest.venues.base import Instrument, Topic, Venue
 
 LogFormat = Literal["console", "json"]
 
@@ -35,7 +37,7 @@ class ConnectionPlan(Struct, frozen=True, kw_only=True):
     feed: str
     venue: str
     url: str
-    rest_url: str
+    rest_url: str  # "": nothing can be asked for
     topics: tuple[Topic, ...]
     proxy: str | None = None
     impersonate: str | None = None
@@ -68,21 +70,36 @@ class Plan(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+# What feeds with a selector have come to, by the feed's name.
+Selected = Mapping[str, Sequence[Instrument]]
+
+
 def make_plan(
-    config: Config, *, cores: int, redis_url: str, log_format: LogFormat = "console"
+    config: Config,
+    *,
+    cores: int,
+    redis_url: str,
+    log_format: LogFormat = "console",
+    selected: Selected | None = None,
 ) -> Plan:
     """Split the feeds into connections and deal these out to workers.
 
     *redis_url* is `config.redis.url`, or that of the embedded server. A feed
     never shares a connection with another one: it is the unit of isolation.
+
+    A stream has one writer: of those that a selector shares with a feed that lists
+    them, or with a selector further up, it has none.
     """
-    connections = [c for feed in config.feeds for c in _connections(config, feed)]
+    chosen, left_out = feed_topics(config, selected or {})
+    connections = [
+        c for feed in config.feeds for c in _connections(config, feed, chosen[feed.name])
+    ]
     wanted = cores if config.workers == "auto" else config.workers
-    count = max(1, min(wanted, len(connections)))
-    notes = []
-    if config.workers != "auto" and count < config.workers:
+    processes = max(1, min(wanted, len(connections)))
+    notes = [*left_out, *_without_snapshots(connections)]
+    if config.workers != "auto" and processes < config.workers:
         notes.append(
-            f"workers is {config.workers}, but there is nothing to do for more than {count}: "
+            f"workers is {config.workers}, but there is nothing to do for more than {processes}: "
             f"{len(connections)} connection{'s' if len(connections) > 1 else ''} in all"
         )
     workers = [
@@ -96,7 +113,7 @@ def make_plan(
             log_level=config.log.level,
             log_format=log_format,
         )
-        for index, share in enumerate(deal(connections, count))
+        for index, share in enumerate(deal(connections, processes))
     ]
     return Plan(workers=tuple(workers), notes=tuple(notes))
 
@@ -140,23 +157,129 @@ def connection_url(configured: str | None, own: str) -> str:
     return urlunsplit((given.scheme, given.netloc, theirs.path, theirs.query, ""))
 
 
+def _without_snapshots(connections: Sequence[ConnectionPlan]) -> list[str]:
+    names = {
+        connection.venue
+        for connection in connections
+        for topic in connection.topics
+        for rule in (venues.get(connection.venue).books.get(topic.channel),)
+        if rule is not None and rule.rest is not None and not connection.rest_url
+    }
+    return [
+        f"venues.{name} has a ws_url and no rest_url: its books have no snapshots"
+        for name in sorted(names)
+    ]
+
+
+def rest_url(settings: VenueConfig, venue: Venue) -> str:
+    """Return where the REST interface is, "" if only the WebSocket was given another place.
+
+    Snapshots of one place do not fit the updates of another.
+    """
+    if settings.rest_url is None and settings.ws_url is not None:
+        return ""
+    return settings.rest_url or venue.rest_url
+
+
 def _at_path(url: str, path: str) -> str:
     """Return *url* with another path, for a venue that serves its topics at several."""
     return urlunsplit(urlsplit(url)._replace(path=path)) if path else url
 
 
-def _connections(config: Config, feed: FeedConfig) -> list[ConnectionPlan]:
-    if isinstance(feed.instruments, Selector):
-        raise TypeError(f"feed {feed.name}: its selector must be resolved before planning")
+def feed_topics(
+    config: Config, selected: Selected
+) -> tuple[dict[str, list[Topic]], tuple[str, ...]]:
+    """Return each feed's topics by its name, and notes on what of selectors is left out."""
+    chosen: dict[str, list[Topic]] = {}
+    writers: dict[str, str] = {}  # of a stream, by its key
+    notes: list[str] = []
+    # Those that list their instruments first, wherever they stand.
+    for feed in config.feeds:
+        if not isinstance(feed.instruments, Selector):
+            venue = venues.get(feed.venue)
+            # An instrument's channels stay together, so a lost connection costs few.
+            chosen[feed.name] = [
+                venue.topic(channel, instrument)
+                for instrument in feed.instruments
+                for channel in feed.channels
+            ]
+            for topic in chosen[feed.name]:
+                writers[_key(config, feed, topic)] = feed.name
+    for feed in config.feeds:
+        if isinstance(feed.instruments, Selector):
+            if feed.name not in selected:
+                raise TypeError(f"feed {feed.name}: its selector must be resolved before planning")
+            chosen[feed.name] = _selected_topics(config, feed, selected[feed.name], writers, notes)
+    return chosen, tuple(notes)
+
+
+def _key(config: Config, feed: FeedConfig, topic: Topic) -> str:
+    encoder = codecs.encoder(config.redis.encoding)
+    stream = Stream(feed.venue, topic.channel, topic.instrument)
+    return codecs.stream_key(encoder, config.redis.key, stream)
+
+
+def _selected_topics(
+    config: Config,
+    feed: FeedConfig,
+    instruments: Sequence[Instrument],
+    writers: dict[str, str],
+    notes: list[str],
+) -> list[Topic]:
+    venue = venues.get(feed.venue)
+    topics: list[Topic] = []
+    impossible: list[str] = []
+    elsewhere: dict[str, int] = {}
+    for instrument in instruments:
+        for channel in feed.channels:
+            try:
+                topic = _listed_topic(venue, channel, instrument)
+            except ValueError as exc:
+                impossible.append(f"{channel} of {instrument.name} ({exc})")
+                continue
+            writer = writers.setdefault(_key(config, feed, topic), feed.name)
+            if writer == feed.name:
+                topics.append(topic)
+            else:
+                elsewhere[writer] = elsewhere.get(writer, 0) + 1
+    for writer, streams in elsewhere.items():
+        notes.append(f"{feed.name} leaves {streams} of the streams it selects to {writer}")
+    if impossible:
+        more = f" and {len(impossible) - 1} more" if len(impossible) > 1 else ""
+        notes.append(f"{feed.name} leaves out {impossible[0]}{more}")
+    return topics
+
+
+def _listed_topic(venue: Venue, channel: str, instrument: Instrument) -> Topic:
+    """As `Venue.topic`, of something that the venue lists."""
+    symbol = venue.to_symbol(instrument.name)
+    if symbol != instrument.symbol:
+        raise ValueError(f"the venue lists it as {instrument.symbol}, not as {symbol}")
+    return venue.topic(channel, instrument.name)
+
+
+def more_connections(
+    config: Config, feed: FeedConfig, topics: Sequence[Topic], names: Sequence[str]
+) -> list[ConnectionPlan]:
+    """Return connections for topics that come to a feed later, with none of the *names*."""
+    taken = set(names)
+    found = _connections(config, feed, topics)
+    numbers = (number for number in count(2) if f"{feed.name}.{number}" not in taken)
+    return [
+        structs.replace(connection, name=f"{feed.name}.{number}")
+        for connection, number in zip(found, numbers, strict=False)
+    ]
+
+
+def _connections(
+    config: Config, feed: FeedConfig, topics_of_feed: Sequence[Topic]
+) -> list[ConnectionPlan]:
     venue, settings = venues.get(feed.venue), config.venue(feed.venue)
     own_limit = venue.limits.topics_per_connection
     limit = min(settings.topics_per_connection or own_limit, own_limit)
-    # An instrument's channels stay together, so a lost connection costs few instruments.
     by_path: dict[str, list[Topic]] = {}
-    for instrument in feed.instruments:
-        for channel in feed.channels:
-            topic = venue.topic(channel, instrument)
-            by_path.setdefault(topic.path, []).append(topic)
+    for topic in topics_of_feed:
+        by_path.setdefault(topic.path, []).append(topic)
     parts = [
         (path, part) for path, topics in by_path.items() for part in split_evenly(topics, limit)
     ]
@@ -166,7 +289,7 @@ def _connections(config: Config, feed: FeedConfig) -> list[ConnectionPlan]:
             feed=feed.name,
             venue=venue.name,
             url=connection_url(settings.ws_url, _at_path(venue.ws_url, path)),
-            rest_url=settings.rest_url or venue.rest_url,
+            rest_url=rest_url(settings, venue),
             topics=part,
             proxy=settings.proxy,
             impersonate=settings.impersonate,

@@ -29,7 +29,7 @@ from wscore.fingerprint import ExtraFingerprints
 from wscore.options import NOT_SET, ConnectOptions, WebSocketOptions
 from wscore.proxies import ProxySpec
 from wscore.reconnect import Reconnecting
-from wscore.response import Request, Response
+from wscore.response import HttpResponse, Request, Response
 from wscore.retry import WebSocketRetryStrategy, WsRetryOnRecvError
 from wscore.session import AsyncSession
 from wscore.stats import Stats
@@ -56,6 +56,7 @@ __all__ = [
     "Deflate",
     "ExtraFingerprints",
     "HandshakeError",
+    "HttpResponse",
     "ProxySpec",
     "Reconnecting",
     "Request",

@@ -1,4 +1,4 @@
-"""A libcurl easy handle: options, the blocking handshake, the reply's headers."""
+"""A libcurl easy handle: options, the blocking handshake or request, the reply."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -124,8 +124,31 @@ class Easy:
         if code != CurlECode.OK:
             raise CurlError(f"unknown impersonation target {targets[-1]!r}", code)
 
+    def set_body(self, body: bytes) -> None:
+        """Send *body*, with POST unless CUSTOMREQUEST says otherwise. It is copied."""
+        code = lib.ws_easy_set_body(self._handle, body, len(body))
+        if code != CurlECode.OK:
+            raise CurlError(f"a body of {len(body)} bytes: {_strerror(code)}", code)
+
+    def collect(self, limit: int) -> None:
+        """Keep the body of the reply, of which more than *limit* bytes end `perform` with 23."""
+        code = lib.ws_easy_collect(self._handle, limit)
+        if code != CurlECode.OK:
+            raise CurlError(f"collecting the body: {_strerror(code)}", code)
+
+    def body(self) -> bytes:
+        """Return what was collected, decoded (gzip, …)."""
+        size = ffi.new("size_t *")
+        data = lib.ws_easy_body(self._handle, size)
+        return bytes(ffi.buffer(data, size[0])) if size[0] else b""
+
+    @property
+    def body_too_large(self) -> bool:
+        """Whether `perform` ended because of `collect`'s limit."""
+        return bool(lib.ws_easy_body_too_large(self._handle))
+
     def perform(self) -> int:
-        """Run the handshake; blocks. Return libcurl's code."""
+        """Run the handshake or request; blocks. Return libcurl's code."""
         return int(lib.ws_easy_perform(self._handle))
 
     def abort(self) -> None:

@@ -1,4 +1,4 @@
-"""How the settings of a handshake become libcurl options."""
+"""How the settings of a handshake or a request become libcurl options."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ import certifi
 from wscore.codes import CurlOpt
 from wscore.easy import Easy
 from wscore.fingerprint import Options, extra_options, ja3_options, targets_for
+from wscore.options import ACCEPT_ENCODING
 from wscore.proxies import proxy_for
 
 if TYPE_CHECKING:
@@ -23,15 +24,45 @@ _AUTH_BASIC = 1
 
 def apply(options: "ConnectOptions", easy: Easy, url: str, key: str, *, cookie: str) -> None:
     """Set on *easy* everything for a handshake; see `ConnectOptions.apply`."""
-    if options.accept_encoding is not None:
-        _refuse_breaks(f"Accept-Encoding: {options.accept_encoding}")
-        easy.set(CurlOpt.ACCEPT_ENCODING, options.accept_encoding)
-    _apply_fingerprint(options, easy)
-    easy.set(CurlOpt.URL, url)
+    _apply_common(options, easy, url, options.accept_encoding)
     easy.set(CurlOpt.PROTOCOLS_STR, "ws,wss")
     easy.set(CurlOpt.CONNECT_ONLY, _UPGRADE_RAW)
     easy.set(CurlOpt.WS_OPTIONS, _RAW_MODE)
     easy.set(CurlOpt.HTTP_VERSION, _HTTP_1_1)
+    lines = _handshake_lines(options, key)
+    _apply_headers(options, easy, lines, cookie)
+
+
+def apply_request(
+    options: "ConnectOptions", easy: Easy, method: str, url: str, body: bytes, *, cookie: str
+) -> None:
+    """Set on *easy* everything for one HTTP request; raises as `ConnectOptions.apply`."""
+    encoding = options.accept_encoding
+    # The default stands for what this libcurl can decode: it would not decode the others.
+    _apply_common(options, easy, url, "" if encoding == ACCEPT_ENCODING else encoding)
+    easy.set(CurlOpt.PROTOCOLS_STR, "http,https")
+    lines = [_line(name, value) for name, value in options.header_pairs()]
+    if method == "HEAD":
+        easy.set(CurlOpt.NOBODY, 1)
+    elif body or method != "GET":
+        easy.set_body(body)
+        # Of these libcurl would add ones that nobody asked for.
+        given = {name.lower() for name, _ in options.header_pairs()}
+        lines += [f"{name}:" for name in ("Content-Type", "Expect") if name.lower() not in given]
+        easy.set(CurlOpt.CUSTOMREQUEST, method)
+    if options.max_recv_speed:
+        easy.set(CurlOpt.MAX_RECV_SPEED_LARGE, options.max_recv_speed)
+    _apply_headers(options, easy, lines, cookie)
+
+
+def _apply_common(
+    options: "ConnectOptions", easy: Easy, url: str, accept_encoding: str | None
+) -> None:
+    if accept_encoding is not None:
+        _refuse_breaks(f"Accept-Encoding: {accept_encoding}")
+        easy.set(CurlOpt.ACCEPT_ENCODING, accept_encoding)
+    _apply_fingerprint(options, easy)
+    easy.set(CurlOpt.URL, url)
     easy.set(CurlOpt.NOSIGNAL, 1)
     easy.set(CurlOpt.TCP_NODELAY, 1)
     easy.set(CurlOpt.VERBOSE, int(options.debug))
@@ -47,12 +78,18 @@ def apply(options: "ConnectOptions", easy: Easy, url: str, key: str, *, cookie: 
     if options.referer:
         _refuse_breaks(f"Referer: {options.referer}")
         easy.set(CurlOpt.REFERER, options.referer)
-    lines = _header_lines(options, key)
+
+
+def _apply_headers(options: "ConnectOptions", easy: Easy, lines: list[str], cookie: str) -> None:
+    """The last step: also what the user has for libcurl itself."""
+    for line in lines:
+        _refuse_breaks(line)
     # A Cookie header of the user's own says all there is to say.
     if cookie and not any(line.lower().startswith(("cookie:", "cookie;")) for line in lines):
         _refuse_breaks(f"Cookie: {cookie}")
         easy.set(CurlOpt.COOKIE, cookie)
-    easy.set(CurlOpt.HTTPHEADER, lines)
+    if lines:
+        easy.set(CurlOpt.HTTPHEADER, lines)
     for option, value in options.curl_options.items():
         easy.set(option, value)
 
@@ -95,7 +132,8 @@ def _apply_proxy(options: "ConnectOptions", easy: Easy, url: str) -> None:
     easy.set(CurlOpt.PROXY, proxy)
     easy.set(CurlOpt.NOPROXY, "")
     # A proxy that is asked for a plain ws:// URL would forward it as an HTTP request,
-    # and not understand the upgrade.
+    # and not understand the upgrade. HTTP requests take the same way: what is in them
+    # is not the proxy's to see.
     easy.set(CurlOpt.HTTPPROXYTUNNEL, 1)
     if options.proxy_auth is not None:
         easy.set(CurlOpt.PROXYUSERNAME, options.proxy_auth[0])
@@ -109,7 +147,7 @@ def _apply_network(options: "ConnectOptions", easy: Easy, url: str) -> None:
         easy.set(CurlOpt.DOH_URL, options.doh_url)
     if isinstance(options.dns, Mapping):
         parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "wss" else 80)
+        port = parts.port or (443 if parts.scheme in ("wss", "https") else 80)
         lines = [f"{host}:{port}:{address}" for host, address in options.dns.items()]
         easy.set(CurlOpt.RESOLVE, lines)
     elif options.dns:
@@ -117,7 +155,7 @@ def _apply_network(options: "ConnectOptions", easy: Easy, url: str) -> None:
         easy.set(CurlOpt.DNS_SERVERS, servers)
 
 
-def _header_lines(options: "ConnectOptions", key: str) -> list[str]:
+def _handshake_lines(options: "ConnectOptions", key: str) -> list[str]:
     lines = [_line(name, value) for name, value in options.header_pairs()]
     lines.append(f"Sec-WebSocket-Key: {key}")
     if options.subprotocols:
@@ -125,8 +163,6 @@ def _header_lines(options: "ConnectOptions", key: str) -> list[str]:
         lines.append(f"Sec-WebSocket-Protocol: {', '.join(options.subprotocols)}")
     if options.deflate is not None:
         lines.append(f"Sec-WebSocket-Extensions: {options.deflate.header()}")
-    for line in lines:
-        _refuse_breaks(line)
     return lines
 
 

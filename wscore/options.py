@@ -25,6 +25,7 @@ NOT_SET: Final = _NotSet.NOT_SET  # "as the session has it", where None means so
 Headers = Mapping[str, str | None] | Iterable[tuple[str, str | None]]
 Timeout = float | tuple[float, float] | None | Literal[_NotSet.NOT_SET]
 
+ACCEPT_ENCODING = "gzip, deflate, br"  # unless told otherwise
 _DEFAULT_TIMEOUT_S = 30.0
 _OURS = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions")
 _CREDENTIALS = ("authorization", "cookie")
@@ -114,7 +115,7 @@ class ConnectOptions:
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
     referer: str | None = None
-    accept_encoding: str | None = "gzip, deflate, br"
+    accept_encoding: str | None = ACCEPT_ENCODING
     impersonate: str | None = None
     ja3: str | None = None
     akamai: str | None = None

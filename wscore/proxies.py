@@ -19,8 +19,8 @@ def proxy_for(url: str, proxies: ProxySpec | None) -> str | None:
     """Return the proxy for *url* of a mapping, None for a direct connection.
 
     Its keys, best first: `wss://host`, `all://host`, `wss` (or `ws`), `all`. One
-    for `http` or `https` says nothing about WebSockets. A value of None or "" means
-    a direct connection.
+    for `http` or `https` says nothing about WebSockets, nor the reverse. A value of None
+    or "" means a direct connection.
 
     Raises:
         CurlError: 5, not a proxy URL that libcurl could use.

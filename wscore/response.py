@@ -1,4 +1,4 @@
-"""What was asked in a handshake, and what came back."""
+"""What was asked in a handshake or a request, and what came back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +33,29 @@ class Response:
     def ok(self) -> bool:
         """Whether the connection was upgraded."""
         return self.status_code == 101
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of that name, in any case, or None."""
+        return first_header(self.headers, name)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """The answer to an HTTP request. `headers` are as received, `body` is decoded (gzip, …).
+
+    `url`: where it came from; `history`: the URLs that redirected there.
+    """
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    url: str = ""
+    history: Sequence[str] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is one of success, 2xx."""
+        return 200 <= self.status < 300
 
     def header(self, name: str) -> str | None:
         """Return the first header of that name, in any case, or None."""

@@ -13,19 +13,21 @@ from wscore.context import AsyncWebSocketContext
 from wscore.cookies import Cookies, CookieTypes
 from wscore.errors import SessionClosed
 from wscore.opening import open_connection
-from wscore.options import NOT_SET, ConnectOptions, WebSocketOptions
+from wscore.options import NOT_SET, ConnectOptions, Headers, Timeout, WebSocketOptions
 from wscore.pool import Pool
 from wscore.reconnect import Reconnecting
-from wscore.response import R
+from wscore.requesting import Outgoing, send_request
+from wscore.response import HttpResponse, R
 from wscore.websocket import AsyncWebSocket
 
 _CONNECT_FIELDS = frozenset(field.name for field in fields(ConnectOptions))
 _SOCKET_FIELDS = frozenset(field.name for field in fields(WebSocketOptions))
 _CLOSE_TIMEOUT_S = 0.5
+_MAX_BODY_BYTES = 16 * 1024 * 1024
 
 
 class AsyncSession(Generic[R]):
-    """Opens WebSockets that share settings and cookies; belongs to one event loop.
+    """Opens WebSockets and asks over HTTP; all share settings and cookies. Of one event loop.
 
     Keyword arguments are those of `ConnectOptions`; `ws_connect` can override each for
     one connection, headers are merged. Subscripts, `AsyncSession[Response]()`, change
@@ -39,7 +41,7 @@ class AsyncSession(Generic[R]):
         cookies: CookieTypes | Cookies | None = None,
         **settings: Any,
     ) -> None:
-        """*max_clients*: connections, opening ones included, at a time.
+        """*max_clients*: connections, opening ones and requests included, at a time.
 
         Raises:
             TypeError: an unknown setting.
@@ -49,6 +51,7 @@ class AsyncSession(Generic[R]):
         self._settings = ConnectOptions().inherit(**settings)
         self.pool = Pool(max_clients)
         self._websockets: set[AsyncWebSocket] = set()
+        self._requests: set[Outgoing] = set()
         self._buffer = PumpBuffer()
         self._closed = False
 
@@ -96,9 +99,47 @@ class AsyncSession(Generic[R]):
         """
         return Reconnecting(lambda: self.ws_connect(url, **options), backoff)
 
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes = b"",
+        headers: Headers | None = None,
+        timeout: Timeout = NOT_SET,
+        max_body: int = _MAX_BODY_BYTES,
+        **options: Any,
+    ) -> HttpResponse:
+        """Ask over HTTP and return the whole answer, whatever its status.
+
+        *options* are other fields of `ConnectOptions`. *timeout* is for all of it,
+        redirects and the body included. *max_body*: bytes, once decoded. A
+        Content-Type is sent only if *headers* has one.
+
+        Raises:
+            Timeout: no whole answer in time.
+            SessionClosed: the session is closed, or was meanwhile.
+            RequestException: the request failed (7: refused, 100: the body is larger
+                than *max_body*, …), or all `max_clients` connections are in use.
+            CurlError: a setting or the URL is not usable.
+            TypeError: an unknown option.
+        """
+        _refuse_unknown(options, _CONNECT_FIELDS)
+        settings = self._settings.inherit(headers=headers, timeout=timeout, **options)
+        outgoing = Outgoing(method, body, max_body)
+        self._take_slot()
+        self._requests.add(outgoing)
+        try:
+            return await send_request(outgoing, url, settings, self.cookies)
+        finally:
+            self._requests.discard(outgoing)
+            self.pool.put_back()
+
     async def close(self) -> None:
-        """Close every open connection with 1001; the session opens no more."""
+        """Close every open connection with 1001, end requests; the session opens no more."""
         self._closed = True
+        for request in self._requests:
+            request.abort()
         await asyncio.gather(
             *(
                 socket.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
@@ -125,12 +166,15 @@ class AsyncSession(Generic[R]):
             self._websockets.discard(socket)
             self.pool.put_back()
 
-    async def _open(
-        self, url: str, settings: ConnectOptions, options: WebSocketOptions
-    ) -> AsyncWebSocket:
+    def _take_slot(self) -> None:
         if self._is_closed():
             raise SessionClosed("the session is closed")
         self.pool.take()
+
+    async def _open(
+        self, url: str, settings: ConnectOptions, options: WebSocketOptions
+    ) -> AsyncWebSocket:
+        self._take_slot()
         try:
             opened = await open_connection(url, settings, options, self.cookies)
             socket = AsyncWebSocket(

@@ -10,7 +10,7 @@ Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 _LEGAL = "!#$%&'()*+,/:;=?@[]~"
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss"}
-_DEFAULT_PORTS = {"ws": 80, "wss": 443}
+_DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 
 
 def with_params(url: str, params: Params | None) -> str:

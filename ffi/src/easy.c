@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "body.h"
 #include "curl_constants.h"
 #include "provider.h"
 
@@ -19,6 +20,7 @@ struct ws_easy {
     atomic_int aborted;
     list_option lists[MAX_LISTS];
     size_t list_count;
+    ws_body body;
     void *header; /* libcurl's, the last one that was asked for */
     char error[ERROR_SIZE];
 };
@@ -49,7 +51,7 @@ static int on_progress(void *context, int64_t dltotal, int64_t dlnow, int64_t ul
 }
 
 /* libcurl's own default writes the body of a refusal to standard output. */
-static size_t on_body(const char *data, size_t size, size_t count, void *context) {
+static size_t on_unwanted_body(const char *data, size_t size, size_t count, void *context) {
     (void)data, (void)context;
     return size * count;
 }
@@ -66,7 +68,7 @@ ws_easy *ws_easy_new(void) {
     ws_curl.easy_setopt(easy->handle, WS_CURLOPT_XFERINFOFUNCTION, on_progress);
     ws_curl.easy_setopt(easy->handle, WS_CURLOPT_XFERINFODATA, easy);
     ws_curl.easy_setopt(easy->handle, WS_CURLOPT_NOPROGRESS, 0L);
-    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_WRITEFUNCTION, on_body);
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_WRITEFUNCTION, on_unwanted_body);
     ws_curl.easy_setopt(easy->handle, WS_CURLOPT_ERRORBUFFER, easy->error);
     return easy;
 }
@@ -75,6 +77,7 @@ void ws_easy_free(ws_easy *easy) {
     if (!easy) return;
     ws_curl.easy_cleanup(easy->handle);
     for (size_t i = 0; i < easy->list_count; i++) ws_curl.slist_free_all(easy->lists[i].list);
+    ws_body_free(&easy->body);
     free(easy);
 }
 
@@ -131,6 +134,30 @@ int ws_easy_option_named(const char *name) {
 int ws_easy_impersonate(ws_easy *easy, const char *target, int default_headers) {
     if (!ws_curl.easy_impersonate) return WS_CURLE_NOT_BUILT_IN;
     return ws_curl.easy_impersonate(easy->handle, target, default_headers);
+}
+
+int ws_easy_set_body(ws_easy *easy, const void *data, size_t size) {
+    /* In this order: libcurl copies as many bytes as it has been told of. */
+    int code =
+        ws_curl.easy_setopt(easy->handle, WS_CURLOPT_POSTFIELDSIZE_LARGE, (int64_t)size);
+    if (code != WS_CURLE_OK) return code;
+    return ws_curl.easy_setopt(easy->handle, WS_CURLOPT_COPYPOSTFIELDS, data);
+}
+
+int ws_easy_collect(ws_easy *easy, size_t limit) {
+    ws_body_begin(&easy->body, limit);
+    int code = ws_curl.easy_setopt(easy->handle, WS_CURLOPT_WRITEFUNCTION, ws_body_write);
+    if (code != WS_CURLE_OK) return code;
+    return ws_curl.easy_setopt(easy->handle, WS_CURLOPT_WRITEDATA, &easy->body);
+}
+
+const unsigned char *ws_easy_body(const ws_easy *easy, size_t *size) {
+    *size = easy->body.bytes.size;
+    return easy->body.bytes.data;
+}
+
+int ws_easy_body_too_large(const ws_easy *easy) {
+    return easy->body.status == WS_BODY_TOO_LARGE;
 }
 
 int ws_easy_perform(ws_easy *easy) {

@@ -1,4 +1,4 @@
-/* The parts of a libcurl easy handle that a handshake needs.
+/* The parts of a libcurl easy handle that a handshake or a request needs.
  *
  * The caller owns the handle from ws_easy_new to ws_easy_free, and uses it from
  * one thread at a time. Nothing here touches Python; ws_easy_perform blocks, so
@@ -29,7 +29,17 @@ int ws_easy_add_line(ws_easy *easy, int option, const char *line);
 int ws_easy_option_named(const char *name);
 int ws_easy_impersonate(ws_easy *easy, const char *target, int default_headers);
 
-/* The blocking handshake. Ends within about a second after ws_easy_abort. */
+/* The body to send, copied: makes it a POST until CURLOPT_CUSTOMREQUEST says otherwise. */
+int ws_easy_set_body(ws_easy *easy, const void *data, size_t size);
+/* Keep the next reply's body, at most `limit` bytes of it after content decoding; a
+ * longer one ends the transfer with CURLE_WRITE_ERROR. Without this call bodies are
+ * thrown away. Call it before each perform. */
+int ws_easy_collect(ws_easy *easy, size_t limit);
+/* What has been collected; NULL if nothing. Borrowed until the next ws_easy_collect. */
+const unsigned char *ws_easy_body(const ws_easy *easy, size_t *size);
+int ws_easy_body_too_large(const ws_easy *easy);
+
+/* The blocking handshake or request. Ends within about a second after ws_easy_abort. */
 int ws_easy_perform(ws_easy *easy);
 /* Callable from any thread, at any time before ws_easy_free. */
 void ws_easy_abort(ws_easy *easy);

@@ -11,6 +11,7 @@ COMMANDS = {
     "tail": Command("ingest.cli.tail:tail", "Follow streams in Redis."),
     "replay": Command("ingest.replay.cli:replay", "Serve recordings as a venue."),
     "venues": Command("ingest.cli.venues:venues", "List the supported venues and their limits."),
+    "instruments": Command("ingest.cli.instruments:instruments", "List what a venue trades."),
 }
 
 

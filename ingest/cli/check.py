@@ -1,17 +1,31 @@
 """`ingest check CONFIG`: is this config sound, and what would run."""
 
+import asyncio
+import time
+from collections.abc import Sequence
+
 import click
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ingest import codecs
+from ingest import codecs, logging
 from ingest.cli.console import stdout
+from ingest.cli.instruments import describe_age
 from ingest.cli.options import config_argument
-from ingest.config import Config, RedisConfig, embedded_socket, load, socket_url
+from ingest.config import Config, RedisConfig, Selector, embedded_socket, load, socket_url
+from ingest.config.selectors import describe_selector
 from ingest.cores import available_cores
-from ingest.plan import ConnectionPlan, Plan, make_plan
+from ingest.errors import IngestError
+from ingest.instruments import InstrumentSource
+from ingest.instruments.cache import ListingCache
+from ingest.instruments.source import get_all
+from ingest.limits import Broker, local_gate
+from ingest.plan import ConnectionPlan, Plan, Selected, make_plan
 from ingest.redact import redact_text
+from ingest.supervisor.listings import resolve, selecting_feeds
+from ingest.venues.base import Instrument
+from wscore import AsyncSession
 
 
 @click.command()
@@ -19,17 +33,57 @@ from ingest.redact import redact_text
 def check(config_path: str) -> None:
     """Check CONFIG and show the plan: connections, topics, workers.
 
-    Nothing is connected to. All mistakes are reported at once, on stderr, with
-    exit status 2.
+    Nothing is connected to, but where instruments are selected by rule the venue is
+    asked for its list; if it does not answer, the check says so and goes on. All
+    mistakes are reported at once, on stderr, with exit status 2.
     """
     config = load(config_path)
+    logging.configure("console", "error")
     redis_url = config.redis.url or socket_url(embedded_socket(config.data_dir))
-    plan = make_plan(config, cores=available_cores(), redis_url=redis_url)
-    stdout().print(render(config_path, config, plan))
+    selected, said = asyncio.run(_select(config)) if selecting_feeds(config) else ({}, [])
+    plan = make_plan(config, cores=available_cores(), redis_url=redis_url, selected=selected)
+    stdout().print(render(config_path, config, plan, said))
 
 
-def render(config_path: str, config: Config, plan: Plan) -> RenderableType:
-    """Return what `check` prints of a sound config."""
+async def _select(config: Config) -> tuple[Selected, list[str]]:
+    """Ask the venues; return what each feed selects, and what there is to say about it."""
+    feeds = selecting_feeds(config)
+    cache = ListingCache(config.data_dir, read_only=True)
+    async with AsyncSession(max_clients=len(feeds)) as session:
+        source = InstrumentSource(
+            config, session, local_gate(Broker()), cache=cache, retry_after_s=()
+        )
+        found, errors = await get_all(source, {feed.venue for feed in feeds})
+    selected: dict[str, list[Instrument]] = {}
+    said: list[str] = []
+    for feed in feeds:
+        selected[feed.name] = []
+        if feed.venue in errors:
+            said.append(f"{feed.name} is not resolved, and not in this plan: {errors[feed.venue]}")
+            continue
+        answer = found[feed.venue]
+        try:
+            selected[feed.name] = resolve(feed, answer.listing)
+        except IngestError as exc:
+            said.append(f"{feed.name} cannot run: {exc}")
+            continue
+        if answer.not_fetched is not None:
+            age = describe_age(answer.listing.age_s(time.time_ns()))
+            said.append(
+                f"{feed.name} is resolved by a list that was kept {age} ago: {answer.not_fetched}"
+            )
+        assert isinstance(feed.instruments, Selector)
+        said.append(
+            f"{feed.name} selects {len(selected[feed.name])} of {len(answer.listing)} instruments "
+            f"by {describe_selector(feed.instruments)}"
+        )
+    return selected, said
+
+
+def render(
+    config_path: str, config: Config, plan: Plan, said: Sequence[str] = ()
+) -> RenderableType:
+    """Return what `check` prints of a sound config; *said*: of its selectors."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("CONNECTION", overflow="fold")
     table.add_column("WORKER", justify="right")
@@ -49,6 +103,7 @@ def render(config_path: str, config: Config, plan: Plan) -> RenderableType:
         table,
         "",
         *(Text(line) for line in _summary(config, plan)),
+        *(Text(f"select     {line}") for line in said),
     )
 
 

@@ -43,6 +43,8 @@ _KEYS = {
     "bbo": "ticker",  # theirs is the best bid and ask
     "book": "book",
     "book_l2_tbt": "book",
+    "book_raw": "book",
+    "book_step0": "book",
     "funding": "funding",
     "mark": "funding",  # theirs has the mark price in it
     "open_interest": "open_interest",
@@ -65,10 +67,11 @@ class CryptofeedEncoder:
         key = "candles" if interval_of(stream.channel) else _KEYS.get(stream.channel)
         if key is None:
             return None
+        venue = venues.get(stream.venue)
         return {
             "key": key,
-            "exchange": cryptofeed_exchange(venues.get(stream.venue)),
-            "symbol": cryptofeed_symbol(stream.instrument),
+            "exchange": cryptofeed_exchange(venue),
+            "symbol": cryptofeed_symbol(venue, stream.instrument),
             "channel": stream.channel,
         }
 
@@ -181,8 +184,9 @@ def _seconds(ns: int | None) -> str:
 
 @lru_cache(maxsize=65536)  # streams of one worker
 def _opening(stream: Stream) -> str:
-    exchange = cryptofeed_exchange(venues.get(stream.venue))
-    return opening(exchange=exchange, symbol=cryptofeed_symbol(stream.instrument))
+    venue = venues.get(stream.venue)
+    symbol = cryptofeed_symbol(venue, stream.instrument)
+    return opening(exchange=cryptofeed_exchange(venue), symbol=symbol)
 
 
 @lru_cache(maxsize=65536)

@@ -23,7 +23,7 @@ def cryptofeed_exchange(venue: Venue) -> str:
     return venue.cryptofeed_name or venue.name.partition("-")[0].upper()
 
 
-def cryptofeed_symbol(instrument: str) -> str:
+def cryptofeed_symbol(venue: Venue, instrument: str) -> str:
     """Return cryptofeed's name of our instrument.
 
     Spot and perpetuals have one name in both systems. A date becomes year, a
@@ -34,7 +34,8 @@ def cryptofeed_symbol(instrument: str) -> str:
     if not term or term[0] == "PERP":
         return instrument
     date = term[0]
-    expiry = f"{date[:2]}{_MONTH_CODES[int(date[2:4]) - 1]}{date[4:]}"
+    day = date[4:].lstrip("0") if venue.cryptofeed_short_days else date[4:]
+    expiry = f"{date[:2]}{_MONTH_CODES[int(date[2:4]) - 1]}{day}"
     if len(term) == 1:
         return f"{base}-{quote}-{expiry}"
     return f"{base}-{quote}-{term[1]}-{expiry}-{'call' if term[2] == 'C' else 'put'}"

@@ -35,6 +35,8 @@ _TOPICS = {
     "bbo": "data.quotes",
     "book": "data.book.deltas",
     "book_l2_tbt": "data.book.deltas",
+    "book_raw": "data.book.deltas",
+    "book_step0": "data.book.deltas",
 }
 _AGGRESSORS: dict[str, Literal["BUYER", "SELLER"]] = {"buy": "BUYER", "sell": "SELLER"}
 

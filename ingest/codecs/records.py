@@ -24,6 +24,8 @@ _EVENT_TYPES: dict[str, type[AnyEvent]] = {
     "bbo": Bbo,
     "book": Book,
     "book_l2_tbt": Book,
+    "book_raw": Book,
+    "ticker_raw": Ticker,
     "candle": Candle,
     "ticker": Ticker,
     "mark": Mark,

@@ -1,18 +1,21 @@
 """What makes a list of feeds sound: known names, and one writer for each stream."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
 from ingest import codecs, venues
+from ingest.codecs import Encoder
 from ingest.config.problems import choose
 from ingest.config.reader import INVALID, Section
 from ingest.config.schema import FeedConfig, RedisConfig, Selector
-from ingest.config.selectors import resolve_selector
 from ingest.model import Stream
 from ingest.venues.base import Venue
 
 _EXAMPLES = 3
+
+# Of which a venue has at least one form.
+_STAND_INS = ("BTC-USDT", "BTC-USD", "BTC-USDT-PERP", "BTC-USDC-PERP", "BTC-USD-PERP")
 
 # Venue, channel, instrument.
 _Stream = tuple[str, str, str]
@@ -25,6 +28,8 @@ class FeedRules:
         self._sections: list[Section] = []
         self._writers: dict[_Stream, str] = {}
         self._instruments: dict[tuple[str, str], str] = {}  # by venue and its symbol
+        # Of each feed with a selector, what stands for what will be selected.
+        self._selecting: list[dict[_Stream, str]] = []
 
     def check(self, section: Section) -> None:
         """Check one feed against its venue and against the feeds before it."""
@@ -41,6 +46,9 @@ class FeedRules:
         venue = venues.get(name)
         channels = _check_channels(section, venue)
         instruments = _check_instruments(section, venue, channels)
+        if isinstance(section.get("instruments"), Selector):
+            name_of_any = _stand_in(venue)
+            self._selecting.append({(name, c, name_of_any): section.path for c in channels})
         self._check_symbols(section, venue, instruments)
         self._check_writers(section, [(name, c, i) for i in instruments for c in channels])
 
@@ -68,9 +76,20 @@ class FeedRules:
         if encoder.complete:
             return
         sections = {section.path: section for section in self._sections}
+        # Where selectors overlap, with lists too, one leaves the stream to the other.
+        for streams in (self._writers, *self._selecting):
+            self._check_keys(redis, encoder, sections, streams)
+
+    def _check_keys(
+        self,
+        redis: RedisConfig,
+        encoder: Encoder,
+        sections: Mapping[str, Section],
+        streams: Mapping[_Stream, str],
+    ) -> None:
         holders: dict[str, Stream] = {}
         shared: dict[tuple[str, str, str], tuple[str, Stream]] = {}
-        for (venue, channel, instrument), path in self._writers.items():
+        for (venue, channel, instrument), path in streams.items():
             stream = Stream(venue, channel, instrument)
             if encoder.key_parts(stream) is None:
                 continue
@@ -135,6 +154,16 @@ def with_names(feeds: Sequence[FeedConfig]) -> tuple[FeedConfig, ...]:
     return tuple(structs.replace(f, name=n) for f, n in zip(feeds, names, strict=True))
 
 
+def _stand_in(venue: Venue) -> str:
+    for instrument in _STAND_INS:
+        try:
+            venue.to_symbol(instrument)
+        except ValueError:
+            continue
+        return instrument
+    return _STAND_INS[0]
+
+
 def _check_channels(section: Section, venue: Venue) -> list[str]:
     """Return the channels that the venue has; report the others, and repeats."""
     known = venue.channel_names()
@@ -154,14 +183,18 @@ def _check_channels(section: Section, venue: Venue) -> list[str]:
 
 
 def _check_instruments(section: Section, venue: Venue, channels: Sequence[str]) -> list[str]:
-    """Return the names that can be the venue's; report the others, and repeats."""
+    """Return the names that can be the venue's; report the others, and repeats.
+
+    A selector has none yet: where it overlaps with another feed, that one has the stream.
+    """
     instruments = section.get("instruments")
     if isinstance(instruments, Selector):
-        try:
-            return list(resolve_selector(instruments, venue))
-        except ValueError as exc:
-            section.report("instruments", str(exc))
-            return []
+        if venue.instruments is None:
+            section.report(
+                "instruments",
+                f"selects by rule; {venue.name} has no list to select from; list the instruments",
+            )
+        return []  # what it means is known when the venue is asked
     good: dict[str, None] = {}
     for i, instrument in enumerate(instruments or ()):
         if instrument is INVALID:

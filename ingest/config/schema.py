@@ -75,6 +75,12 @@ class FeedConfig(Struct, frozen=True, kw_only=True):
     name: _Name = ""  # `load` fills in the venue's name and a number
 
 
+class InstrumentsConfig(Struct, frozen=True, kw_only=True):
+    """How often selectors look for what is new at their venues; None: only at the start."""
+
+    refresh_s: Seconds | None = 3600.0
+
+
 class ReconnectConfig(Struct, frozen=True, kw_only=True):
     """The wait before attempt n is random, up to `base_s` doubled n times, at most `cap_s`.
 
@@ -122,6 +128,7 @@ class Config(Struct, frozen=True, kw_only=True):
     redis: RedisConfig = RedisConfig()
     workers: Literal["auto"] | Annotated[int, Meta(ge=1, le=1024)] = "auto"
     venues: dict[str, VenueConfig] = field(default_factory=dict)
+    instruments: InstrumentsConfig = InstrumentsConfig()
     reconnect: ReconnectConfig = ReconnectConfig()
     websocket: WebSocketConfig = WebSocketConfig()
     shutdown: ShutdownConfig = ShutdownConfig()

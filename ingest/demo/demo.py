@@ -25,7 +25,8 @@ from ingest.supervisor.supervisor import Supervisor
 _DATA_DIR = Path("data/demo")
 _CONFIG = Path(__file__).with_name("demo.yaml")
 _REFRESH_S = 0.25
-_OVERHEAD_S = 2.0  # of the demo's time: for the workers to start and subscribe
+_OVERHEAD_S = 2.0  # of the demo's time: for what was sent to come through
+_START_S = 20.0  # for the workers to start and subscribe, at most
 _QUIET_TERMINAL_S = 5.0  # how often a progress line is written where there is no terminal
 _CHROME_LINES = 6  # of the terminal's height that are not streams
 
@@ -109,13 +110,16 @@ async def _end(
     enough: asyncio.Event,
     seconds: float | None,
 ) -> None:
-    """Return when the demo should end."""
+    """Return when the demo should end: *seconds* after data flows, however long the start took."""
     feeds = sum(len(worker.connections) for worker in plan.workers)
-    deadline = None if seconds is None else time.monotonic() + seconds
+    deadline = None if seconds is None else time.monotonic() + seconds + _START_S
+    started = False
     while not enough.is_set():
-        live = sum(feed.state == "live" for feed in _feeds(supervisor))
-        if deadline is None and live == feeds and (await venue.report()).finished:
+        live = sum(feed.state == "live" for feed in _feeds(supervisor)) == feeds
+        if deadline is None and live and (await venue.report()).finished:
             return
+        if seconds is not None and live and not started:
+            started, deadline = True, time.monotonic() + seconds
         left_s = _REFRESH_S if deadline is None else min(_REFRESH_S, deadline - time.monotonic())
         if left_s <= 0:
             return

@@ -7,15 +7,22 @@ from datetime import UTC, datetime
 import structlog
 
 from ingest.codecs import Encoder
-from ingest.feed.budget import RateBudget
+from ingest.errors import DecodeError, RestError
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatLost
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.resync import BookResync, Fetch
-from ingest.feed.retry import VenueLeaving, describe, disconnect_reason, retry_after_s
+from ingest.feed.retry import (
+    VenueLeaving,
+    asks_all_s,
+    describe,
+    disconnect_reason,
+    retry_after_s,
+)
 from ingest.feed.sample import SampledLog
 from ingest.feed.session import FeedSession, names_of
 from ingest.feed.status import FeedState, FeedStatus
+from ingest.limits import Gate, lane
 from ingest.logging import worth_a_line
 from ingest.plan import ConnectionPlan, WorkerPlan
 from ingest.sinks.redis_streams import RedisStreamsSink
@@ -28,6 +35,7 @@ _log = structlog.get_logger(__name__)
 _CLOSE_TIMEOUT_S = 1.0  # of a connection that is over for us; a stop has its own
 _DETAIL_CHARS = 500
 _WORTH_SAYING_S = 5.0
+_PATIENCE_S = 1000.0  # for a turn; longer than any venue's window, and than its Retry-After
 
 
 class FeedConnection:
@@ -41,12 +49,12 @@ class FeedConnection:
         sink: RedisStreamsSink,
         encoder: Encoder,
         session: AsyncSession,
-        connects: RateBudget,
+        gate: Gate,
         *,
         after_crash: bool,
         fetch: Fetch | None = None,
     ) -> None:
-        """*connects*: the budget of connection attempts that this worker has at the venue.
+        """*gate*: where to wait for our turn to connect.
 
         *after_crash*: an earlier worker had this connection, and died. *fetch* asks the
         venue's REST interface.
@@ -56,8 +64,10 @@ class FeedConnection:
         self._venue = venue
         self._sink = sink
         self._session = session
-        self._connects = connects
+        self._gate = gate
+        self._lane = lane("connect", venue.name, plan.url)
         self.counters = FeedCounters()
+        self._fetch = fetch
         self._resync = BookResync(venue, self.counters, fetch, self._resubscribe)
         self._reading: FeedSession | None = None
         self._publisher = FeedPublisher(
@@ -83,6 +93,11 @@ class FeedConnection:
         self._opening: asyncio.Task[AsyncWebSocket] | None = None
         self._ws: AsyncWebSocket | None = None
         self._stopping = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        """Its name in logs and streams."""
+        return self._plan.name
 
     async def run(self) -> None:
         """Keep the connection up until `stop`.
@@ -128,11 +143,36 @@ class FeedConnection:
         )
 
     async def _turn(self) -> None:
-        """Wait until the venue's limit on connection attempts has room for ours."""
-        wait_s = self._connects.take(time.monotonic())
-        if wait_s >= _WORTH_SAYING_S:
-            _log.info("feed: held back by the venue's limit on attempts", wait_s=round(wait_s, 3))
-        await self._pause(wait_s)
+        """Wait until the venue's limit on connection attempts has room for ours, or `stop`."""
+        began_s = time.monotonic()
+        stopped = asyncio.create_task(self._stopping.wait())
+        turn: asyncio.Future[None] | None = None
+        try:
+            while not self._stopping.is_set():
+                turn = asyncio.ensure_future(self._gate.turn(self._lane, timeout_s=_PATIENCE_S))
+                patience_s: float | None = _WORTH_SAYING_S
+                while not turn.done() and not stopped.done():
+                    done, _ = await asyncio.wait(
+                        [turn, stopped], timeout=patience_s, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if not done:
+                        waited_s = round(time.monotonic() - began_s, 3)
+                        _log.info(
+                            "feed: held back by the venue's limit on attempts", waited_s=waited_s
+                        )
+                        patience_s = None
+                if not turn.done():
+                    return None
+                try:
+                    return turn.result()
+                except TimeoutError:
+                    # Far beyond any venue's limit: the supervisor does not answer, or
+                    # this host is one to stay away from. Without its word nobody goes.
+                    _log.error("feed: no turn to connect; asking again", after_s=_PATIENCE_S)
+        finally:
+            stopped.cancel()
+            if turn is not None:
+                turn.cancel()
 
     async def _connect_and_read(self) -> float:
         """Return how long to stay away, in seconds, once the connection is over."""
@@ -142,7 +182,7 @@ class FeedConnection:
             if ws is not None:
                 opened_s = time.monotonic()
                 await self._serve(ws)
-        except (CurlError, VenueLeaving, HeartbeatLost) as exc:
+        except (CurlError, RestError, DecodeError, VenueLeaving, HeartbeatLost) as exc:
             if not self._stopping.is_set():
                 return self._lost(exc, opened_s)
         if opened_s is not None:
@@ -153,29 +193,37 @@ class FeedConnection:
         """Connect; None if `stop` came first."""
         self._state = "connecting"
         self.counters.attempts += 1
-        plan, websocket = self._plan, self._websocket
-        opening = self._opening = asyncio.ensure_future(
-            self._session.ws_connect(
-                plan.url,
-                timeout=websocket.open_timeout_s,
-                proxy=plan.proxy,
-                impersonate=plan.impersonate,
-                verify=plan.ca_file or plan.verify,
-                recv_queue_size=websocket.recv_queue_size,
-                max_message_size=websocket.max_message_bytes,
-                drain_on_error=websocket.drain_on_error,
-                ping_interval=websocket.ping_interval_s,
-                ping_timeout=websocket.ping_timeout_s,
-                # A venue that redirects has changed its address: somebody must look.
-                allow_redirects=False,
-            )
-        )
+        opening = self._opening = asyncio.ensure_future(self._dial())
         try:
             await asyncio.wait([opening])
         finally:
             self._opening = None
             opening.cancel()
         return None if opening.cancelled() else opening.result()
+
+    async def _dial(self) -> AsyncWebSocket:
+        plan, websocket = self._plan, self._websocket
+        return await self._session.ws_connect(
+            await self._url(),
+            timeout=websocket.open_timeout_s,
+            proxy=plan.proxy,
+            impersonate=plan.impersonate,
+            verify=plan.ca_file or plan.verify,
+            recv_queue_size=websocket.recv_queue_size,
+            max_message_size=websocket.max_message_bytes,
+            drain_on_error=websocket.drain_on_error,
+            ping_interval=websocket.ping_interval_s,
+            ping_timeout=websocket.ping_timeout_s,
+            # A venue that redirects has changed its address: somebody must look.
+            allow_redirects=False,
+        )
+
+    async def _url(self) -> str:
+        """Return where to connect to; some venues say it anew for each connection."""
+        ticket, fetch = self._venue.ticket, self._fetch
+        if ticket is None or fetch is None:
+            return self._plan.url
+        return ticket.url(await fetch(ticket.request), self._plan.url)
 
     async def _serve(self, ws: AsyncWebSocket) -> None:
         self._ws = ws
@@ -260,7 +308,8 @@ class FeedConnection:
         # On top of what the server asks for, or all who were told the same would
         # come back at the same moment.
         delay_s = self._backoff.next_delay_s(connected_for_s=lasted_s)
-        delay_s += retry_after_s(error, datetime.now(UTC))
+        now = datetime.now(UTC)
+        delay_s += retry_after_s(error, now)
         failures = self._backoff.failures
         log = _log.warning if worth_a_line(failures) else _log.debug
         lasted = {} if opened_s is None else {"lasted_s": round(lasted_s, 3)}
@@ -272,6 +321,8 @@ class FeedConnection:
             failures=failures,
             retry_in_s=round(delay_s, 3),
         )
+        if all_s := asks_all_s(error, now):
+            self._gate.tell(self._lane, stay_away_s=all_s)
         return delay_s
 
     async def _pause(self, seconds: float) -> None:

@@ -84,20 +84,23 @@ class FeedPublisher:
         """Decode one data frame and hand over its events; False if nobody wants its topic.
 
         Raises:
-            DecodeError: the frame breaks the venue's protocol; none of it is published,
-                and its streams have a gap.
+            DecodeError: the frame breaks the venue's protocol; the streams that cannot
+                be told from it have a gap, none of them gets a part of it.
         """
         routes = self._routes.get(data.topic)
         if routes is None:
             return False
+        error: DecodeError | None = None
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
             try:
                 events = route.decode(data, rx)
-            except DecodeError:
+            except DecodeError as exc:
+                # What one of several channels cannot use may be sound for another.
                 self._open_gap(route, "bad_message", rx, ended_by="bad_message")
-                raise
+                error = exc
+                continue
             if route.gap or not route.active:
                 self._revive(route, rx)
             outlet = route.outlet
@@ -109,6 +112,8 @@ class FeedPublisher:
             for event in events:
                 add(event, rx)
             self._counters.events += len(events)
+        if error is not None:
+            raise error
         return True
 
     def publish_snapshot(self, route: Route, snapshot: Book) -> bool:

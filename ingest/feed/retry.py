@@ -1,9 +1,10 @@
 """What a failed attempt or a lost session is called, and how long to stay away. Pure."""
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
+from ingest.errors import DecodeError, RestError
 from ingest.feed.heartbeat import HeartbeatLost
+from ingest.retry_after import retry_after_seconds
 from wscore import CurlECode, CurlError, HandshakeError, WebSocketClosed, WebSocketError
 from wscore import WsCloseCode as Close
 
@@ -50,6 +51,8 @@ def disconnect_reason(error: Exception) -> str:
             return "ping_timeout" if is_ping_timeout(error) else f"close_{error.code}"
         case WebSocketError():
             return _BREACHES.get(error.code, "io_error")
+        case RestError() | DecodeError():
+            return "no_ticket"
         case CurlError():
             return _CURL_REASONS.get(error.code, "connect_error")
     return "error"
@@ -61,25 +64,18 @@ def is_ping_timeout(error: WebSocketClosed) -> bool:
 
 
 def retry_after_s(error: Exception, now: datetime) -> float:
-    """Return how long the server asked us to stay away, 0 if it did not.
-
-    Source: RFC 9110, section 10.2.3: seconds, or a date.
-    """
+    """Return how long the server asked us to stay away, 0 if it did not."""
     value = error.header("retry-after") if isinstance(error, HandshakeError) else None
     if value is None:
         return 0.0
-    return min(MAX_RETRY_AFTER_S, max(0.0, _seconds(value.strip(), now)))
+    return min(MAX_RETRY_AFTER_S, retry_after_seconds(value, now))
 
 
-def _seconds(value: str, now: datetime) -> float:
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    try:
-        date = parsedate_to_datetime(value)
-        # A date without a zone is UTC (RFC 9110, section 5.6.7).
-        return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
-    except (ValueError, OverflowError):
-        return 0.0
+def asks_all_s(error: Exception, now: datetime) -> float:
+    """Return how long the server asked all of us to stay away: it counts our address."""
+    if isinstance(error, HandshakeError) and error.status in (418, 429):
+        return retry_after_s(error, now)
+    return 0.0
 
 
 def describe(error: Exception) -> str:

@@ -22,7 +22,7 @@ class FeedStatus(Struct, kw_only=True):
     latency_s: float | None = None  # of the last answered WebSocket ping
 
 
-class WorkerStatus(Struct, kw_only=True):
+class WorkerStatus(Struct, kw_only=True, tag="status"):
     """One worker now. `final`: its last words, everything is published or given up."""
 
     worker: int

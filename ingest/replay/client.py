@@ -7,7 +7,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame
 from websockets.protocol import Event, State
 
-from ingest.replay.frames import text_frame
+from ingest.replay.frames import message_frame
 from ingest.replay.library import VenueRecording
 from ingest.replay.playback import Cursor
 
@@ -76,9 +76,9 @@ class Client:
         """Add a frame to the next write."""
         self._out.append(frame)
 
-    def put_text(self, payload: bytes) -> None:
-        """Add a text message to the next write."""
-        self._out.append(text_frame(payload))
+    def put_message(self, payload: bytes) -> None:
+        """Add a message, of the venue's kind, to the next write."""
+        self._out.append(message_frame(payload, binary=self.venue.dialect.binary))
 
     def write(self) -> None:
         """Write what was put, in order, as one piece."""

@@ -4,7 +4,7 @@ Everything is held in memory: about the size of the uncompressed files.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -91,10 +91,14 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
     not_data = 0
     for records in files:
         entries.append([])
+        topic_of: dict[str, Callable[[bytes], str | None]] = {}  # by connection
         for record in records:
             match record:
-                case WsMessage(ns, _, payload):
-                    topic = dialect.topic(payload)
+                case WsMessage(ns, connection, payload):
+                    if connection not in topic_of:
+                        new_topic = dialect.new_topic
+                        topic_of[connection] = new_topic() if new_topic else dialect.topic
+                    topic = topic_of[connection](payload)
                     if topic is None:
                         not_data += 1
                     else:
@@ -115,9 +119,12 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
 def _dialect_of(file: Path, records: Sequence[Record]) -> Dialect | None:
     for record in records:
         if isinstance(record, WsOpened | WsSent | RestAnswer):
-            host = urlsplit(record.url).hostname if not isinstance(record, WsSent) else None
-            if host is not None:
-                return next((d for d in DIALECTS.values() if host in d.hosts), None)
+            parts = urlsplit(record.url) if not isinstance(record, WsSent) else None
+            if parts is not None and parts.hostname is not None:
+                same = [d for d in DIALECTS.values() if parts.hostname in d.hosts]
+                # Venues that share a host are told apart by their paths.
+                by_path = [d for d in same if any(parts.path.startswith(p) for p in d.paths)]
+                return next(iter(by_path or same), None)
     # <venue>/<session>/<file> or <venue>/<file>
     for folder in (file.parent.name, file.parent.parent.name):
         for dialect in DIALECTS.values():

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from ingest.replay.client import Channel, Client
-from ingest.replay.frames import text_frame
+from ingest.replay.frames import message_frame
 from ingest.replay.playback import Playback
 
 # One slice is what is sent before other tasks (acks, new clients) get their turn.
@@ -157,8 +157,10 @@ class Player:
         for client in channel.listeners:
             ready = made.get(client.form)
             if ready is None:
-                payload = client.venue.dialect.encode(recorded, channel.topic, client.form)
-                ready = made[client.form] = (payload, text_frame(payload))
+                dialect = client.venue.dialect
+                payload = dialect.encode(recorded, channel.topic, client.form)
+                frame = message_frame(payload, binary=dialect.binary)
+                ready = made[client.form] = (payload, frame)
             payload, frame = ready
             client.put(frame)
             size += len(frame)

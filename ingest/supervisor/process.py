@@ -10,27 +10,31 @@ import msgspec
 import structlog
 
 from ingest.feed.status import WorkerStatus
-from ingest.worker.start import WorkerStart
+from ingest.limits import Ask, Tell, Withdraw
+from ingest.worker.start import FromSupervisor, WorkerStart
 
 _log = structlog.get_logger(__name__)
 
 _MAX_REPORT_BYTES = 64 * 1024 * 1024
-_decode_status = msgspec.json.Decoder(WorkerStatus).decode
+# All that a worker says; each is one line.
+Message = WorkerStatus | Ask | Withdraw | Tell
+
+_decode: Callable[[bytes], Message] = msgspec.json.Decoder(Message).decode
 
 
 class WorkerProcess:
     """Started, listened to, signalled, reaped."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, on_status: Callable[[WorkerStatus], None]
+        self, process: asyncio.subprocess.Process, on_message: Callable[[Message], None]
     ) -> None:
         self._process = process
-        self._on_status = on_status
+        self._on_message = on_message
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
     async def start(
-        cls, start: WorkerStart, on_status: Callable[[WorkerStatus], None]
+        cls, start: WorkerStart, on_message: Callable[[Message], None]
     ) -> "WorkerProcess":
         """Start a fresh interpreter: no state of ours, and no threads, is inherited.
 
@@ -54,7 +58,7 @@ class WorkerProcess:
         # If it dies at once its exit is seen anyway.
         with contextlib.suppress(ConnectionError):
             await process.stdin.drain()
-        return cls(process, on_status)
+        return cls(process, on_message)
 
     @property
     def pid(self) -> int:
@@ -66,6 +70,13 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
+    def tell(self, message: FromSupervisor) -> None:
+        """Send a line; nothing happens if the worker is gone. Not before its first report."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        if not stdin.is_closing():
+            stdin.write(msgspec.json.encode(message) + b"\n")
+
     async def wait(self) -> int:
         """Return the exit status (negative: by that signal), after its last report."""
         status = await self._process.wait()
@@ -76,12 +87,12 @@ class WorkerProcess:
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
             try:
-                status = _decode_status(line)
+                message = _decode(line)
             except msgspec.DecodeError as exc:
                 # A report cut off by a crash.
                 _log.warning("supervisor: unreadable report", pid=self.pid, error=str(exc))
                 continue
-            self._on_status(status)
+            self._on_message(message)
 
 
 def describe_exit(status: int) -> str:

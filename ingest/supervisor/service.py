@@ -14,15 +14,20 @@ from ingest.cores import available_cores
 from ingest.embedded import EmbeddedServer
 from ingest.errors import EmbeddedServerError, IngestError
 from ingest.feed.status import WorkerStatus
+from ingest.instruments import InstrumentSource
+from ingest.instruments.cache import ListingCache
+from ingest.limits import Broker, local_gate
 from ingest.plan import LogFormat, make_plan
+from ingest.supervisor.listings import Follower, select
 from ingest.supervisor.process import describe_exit
 from ingest.supervisor.supervisor import Supervisor
-from wscore import Backoff, CurlError
+from wscore import AsyncSession, Backoff, CurlError
 from wscore.provider import ensure_loaded
 
 _log = structlog.get_logger(__name__)
 
 _SERVER_STOP_S = 5.0
+_ASKING = 256  # REST requests of this process at a time
 
 
 class StopSignals:
@@ -82,23 +87,37 @@ async def run_service(
     except CurlError as exc:
         raise IngestError(str(exc)) from exc
     try:
-        async with redis_for(config) as redis_url:
+        broker = Broker()
+        async with redis_for(config) as redis_url, AsyncSession(max_clients=_ASKING) as session:
+            source = InstrumentSource(
+                config, session, local_gate(broker), cache=ListingCache(config.data_dir)
+            )
+            selected = await select(config, source)
             plan = make_plan(
-                config, cores=available_cores(), redis_url=redis_url, log_format=log_format
+                config,
+                cores=available_cores(),
+                redis_url=redis_url,
+                log_format=log_format,
+                selected=selected,
             )
             for note in plan.notes:
                 _log.warning(f"plan: {note}")
-            signals.supervisor = supervisor = Supervisor(plan, on_status=on_status)
+            supervisor = Supervisor(plan, on_status=on_status, broker=broker)
+            signals.supervisor = supervisor
             _log.info(
                 "service: started",
                 workers=len(plan.workers),
                 connections=sum(len(worker.connections) for worker in plan.workers),
                 topics=sum(worker.topics for worker in plan.workers),
             )
+            follower = Follower(config, source, plan, selected, supervisor.add)
+            following = asyncio.create_task(_follow(follower))
             try:
                 status = await supervisor.run()
             finally:
                 signals.supervisor = None
+                following.cancel()
+                await asyncio.wait([following])
             _log.info(
                 "service: workers stopped",
                 restarts=supervisor.restarts,
@@ -111,6 +130,14 @@ async def run_service(
     signals.ignore()
     _log.info("service: stopped", status=status)
     return status
+
+
+async def _follow(follower: Follower) -> None:
+    """A mistake of ours there must not end what runs, and must be seen."""
+    try:
+        await follower.run()
+    except Exception:  # noqa: BLE001  whatever it is, the feeds go on
+        _log.exception("instruments: no longer followed")
 
 
 @contextlib.asynccontextmanager

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 
 import structlog
+from msgspec import structs
 
 from ingest.feed.status import Totals, WorkerStatus
-from ingest.plan import Plan, WorkerPlan
-from ingest.supervisor.process import WorkerProcess, describe_exit
-from ingest.worker.start import WorkerStart
+from ingest.limits import Broker, Go
+from ingest.plan import ConnectionPlan, Plan, WorkerPlan
+from ingest.supervisor.process import Message, WorkerProcess, describe_exit
+from ingest.worker.start import More, WorkerStart
 from wscore import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -33,9 +35,15 @@ class Supervisor:
     """
 
     def __init__(
-        self, plan: Plan, *, on_status: Callable[[WorkerStatus], None] | None = None
+        self,
+        plan: Plan,
+        *,
+        on_status: Callable[[WorkerStatus], None] | None = None,
+        broker: Broker | None = None,
     ) -> None:
-        self._plan = plan
+        """*broker*: who gives turns to the workers; without one, a new one."""
+        self._plans = {worker.worker: worker for worker in plan.workers}
+        self._broker = broker or Broker()
         self._on_status = on_status
         self.statuses: dict[int, WorkerStatus] = {}
         self.restarts = 0
@@ -50,7 +58,7 @@ class Supervisor:
     async def run(self) -> int:
         """Run until stopped; return 0 if every worker ended gracefully and in time, else 1."""
         async with asyncio.TaskGroup() as group:
-            keepers = [group.create_task(self._keep_running(w)) for w in self._plan.workers]
+            keepers = [group.create_task(self._keep_running(number)) for number in self._plans]
             group.create_task(self._enforce_grace(keepers))
         return 1 if self._forced or self._unclean else 0
 
@@ -63,6 +71,14 @@ class Supervisor:
             return
         self._stopping.set()
         self._signal_all(signal.SIGTERM)
+
+    def add(self, connection: ConnectionPlan) -> int:
+        """Give one connection more to the worker with the fewest topics; return which."""
+        plan = min(self._plans.values(), key=lambda plan: (plan.topics, plan.worker))
+        self._plans[plan.worker] = structs.replace(
+            plan, connections=(*plan.connections, connection)
+        )
+        return plan.worker  # told at its next report
 
     @property
     def pids(self) -> dict[int, int]:
@@ -80,7 +96,7 @@ class Supervisor:
         for process in self._processes.values():
             process.signal(number)
 
-    async def _keep_running(self, worker: WorkerPlan) -> None:
+    async def _keep_running(self, number: int) -> None:
         """One worker's life, across its processes."""
         backoff = Backoff(
             base_s=_RESTART_BASE_S,
@@ -90,7 +106,7 @@ class Supervisor:
         restarts = 0
         while not self._stopping.is_set():
             started = time.monotonic()
-            died_of = await self._run_once(worker, restarts)
+            died_of = await self._run_once(self._plans[number], restarts)
             if self._stopping.is_set():
                 self._unclean |= died_of is not None
                 break
@@ -99,7 +115,7 @@ class Supervisor:
             delay_s = backoff.next_delay_s(connected_for_s=time.monotonic() - started)
             _log.error(
                 "supervisor: worker died, restarting",
-                worker=worker.worker,
+                worker=number,
                 died_of=died_of or "exit status 0",
                 lived_s=round(time.monotonic() - started, 3),
                 restarts=restarts,
@@ -114,11 +130,26 @@ class Supervisor:
     async def _run_once(self, worker: WorkerPlan, restarts: int) -> str | None:
         """Run one process to its end; return what it died of, None if it ended in order."""
         number = worker.worker
-        start = WorkerStart(plan=worker, restarts=restarts, sharers=self._sharers())
+        start = WorkerStart(plan=worker, restarts=restarts)
+
+        told = len(worker.connections)
+
+        def on_message(message: Message) -> None:
+            nonlocal told
+            if isinstance(message, WorkerStatus):
+                self._on_report(message)
+                for connection in self._plans[number].connections[told:]:
+                    process.tell(More(connection))
+                    told += 1
+            else:
+                attachment.receive(message)
+
         try:
-            process = await WorkerProcess.start(start, self._on_report)
+            process = await WorkerProcess.start(start, on_message)
         except OSError as exc:
             return f"not started: {exc}"
+        # Before it can have asked: nothing is read from it until this task waits.
+        attachment = self._broker.attach(lambda asked: process.tell(Go(asked)))
         self._processes[number] = process
         self._heard[number] = time.monotonic()
         if self._stopping.is_set():  # while it was being started
@@ -128,6 +159,7 @@ class Supervisor:
             status = await process.wait()
         finally:
             watchdog.cancel()
+            attachment.detach()
             del self._processes[number]
         # A SIGTERM that comes before the worker has a handler for it finds one that
         # has not begun to work.
@@ -171,11 +203,3 @@ class Supervisor:
         self.statuses[status.worker] = status
         if self._on_status is not None:
             self._on_status(status)
-
-    def _sharers(self) -> dict[str, int]:
-        """Count the workers of each venue: they share its limits on connection attempts."""
-        sharers: dict[str, int] = {}
-        for worker in self._plan.workers:
-            for venue in {connection.venue for connection in worker.connections}:
-                sharers[venue] = sharers.get(venue, 0) + 1
-        return sharers

@@ -16,7 +16,6 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ingest.errors import DecodeError
 from ingest.model import Bbo, Book, Candle, Level, Side, Ticker, Trade
-from ingest.venues.bars import closing
 from ingest.venues.base import (
     Ack,
     BookRule,
@@ -35,6 +34,7 @@ from ingest.venues.base import (
     Topic,
     Venue,
 )
+from ingest.venues.candles import closing
 from ingest.venues.decoding import (
     SequenceNumber,
     check_decimals,

@@ -13,7 +13,6 @@ from msgspec import Meta, Raw, Struct
 
 from ingest.errors import DecodeError
 from ingest.model import Bbo, Book, Candle, Level, Side, Ticker, Trade
-from ingest.venues.bars import closing
 from ingest.venues.base import (
     Ack,
     BookRule,
@@ -31,6 +30,7 @@ from ingest.venues.base import (
     Topic,
     Venue,
 )
+from ingest.venues.candles import closing
 from ingest.venues.decoding import (
     NS_PER_S,
     SequenceNumber,

@@ -1,4 +1,4 @@
-"""The pipe to the supervisor: one line of JSON per report."""
+"""The pipe to the supervisor: one line of JSON per report or question."""
 
 import asyncio
 import os
@@ -25,6 +25,13 @@ class ReportPipe(asyncio.BaseProtocol):
         assert transport is not None
         if not transport.is_closing() and transport.get_write_buffer_size() == 0:
             transport.write(report + b"\n")
+
+    def write(self, line: bytes) -> None:
+        """Write what must arrive; it waits in memory while the supervisor does not read."""
+        transport = self._transport
+        assert transport is not None
+        if not transport.is_closing():
+            transport.write(line + b"\n")
 
     async def close(self, report: bytes, timeout_s: float) -> None:
         """Write the last report and wait, at most *timeout_s*, until it is in the pipe."""

@@ -5,19 +5,23 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 import msgspec
 import structlog
 from msgspec import structs
 
 from ingest import codecs, venues
-from ingest.feed.budget import RateBudget
 from ingest.feed.connection import FeedConnection
 from ingest.feed.status import Totals, WorkerStatus
+from ingest.limits import FromGate, Gate, Go
+from ingest.plan import ConnectionPlan
+from ingest.rest import RestClient
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.sinks.settings import SinkSettings
+from ingest.venues.base import Venue
 from ingest.worker.reports import ReportPipe
-from ingest.worker.start import WorkerStart
+from ingest.worker.start import FromSupervisor, More, WorkerStart
 from wscore import AsyncSession
 
 _log = structlog.get_logger(__name__)
@@ -26,6 +30,10 @@ _REPORT_EVERY_S = 0.5
 _CLOSE_SHARE = 0.4  # of the grace period: for the venues' CLOSE; the rest is the sink's
 _MARGIN_S = 0.5  # to be done before the supervisor's patience is
 _LAST_WORDS_S = 0.2
+_READ_BYTES = 65536
+_MAX_CLIENTS = 1_000_000  # how many connections there are is the plan's to say
+
+_decode: Callable[[bytes], FromSupervisor] = msgspec.json.Decoder(FromSupervisor).decode
 
 
 class WorkerService:
@@ -43,26 +51,15 @@ class WorkerService:
         self._stop = asyncio.Event()
         self._stop_reason = ""
         self._failed = False
-        encoder = codecs.encoder(plan.redis.encoding)
-        # Twice: a connection that is being closed still counts while its successor opens.
-        self._session = AsyncSession(max_clients=2 * len(plan.connections))
-        budgets = {
-            name: RateBudget(*venues.get(name).limits.connects, shares=start.sharers.get(name, 1))
-            for name in {connection.venue for connection in plan.connections}
-        }
+        self._session = AsyncSession(max_clients=_MAX_CLIENTS)
+        self._reports: ReportPipe | None = None
+        self._unread = b""  # of the supervisor's lines, one that has not come to its end
+        self._gate = Gate(self._ask_supervisor)
         self._feeds = [
-            FeedConnection(
-                connection,
-                plan,
-                venues.get(connection.venue),
-                self._sink,
-                encoder,
-                self._session,
-                budgets[connection.venue],
-                after_crash=start.restarts > 0,
-            )
+            self._feed(connection, after_crash=start.restarts > 0)
             for connection in plan.connections
         ]
+        self._running: list[asyncio.Task[None]] = []
 
     async def run(self, reports_fd: int) -> int:
         """Work until told to stop; return the exit status."""
@@ -71,29 +68,63 @@ class WorkerService:
         # Ctrl-C is the supervisor's to handle; it tells us when it is our turn.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         loop.add_reader(sys.stdin.fileno(), self._on_stdin)
-        reports = await ReportPipe.open(reports_fd)
+        reports = self._reports = await ReportPipe.open(reports_fd)
         reporter = asyncio.create_task(self._report(reports))
         self._sink.start()
-        feeds = [
-            asyncio.create_task(feed.run(), name=plan.name)
-            for feed, plan in zip(self._feeds, self._plan.connections, strict=True)
-        ]
-        for task in feeds:
-            task.add_done_callback(self._on_feed_done)
+        for feed in self._feeds:
+            self._start(feed)
         _log.info(
             "worker: started",
             pid=os.getpid(),
-            connections=len(feeds),
+            connections=len(self._feeds),
             topics=self._plan.topics,
             restarts=self._restarts,
         )
         await self._stop.wait()
-        await self._shut_down(feeds)
+        await self._shut_down(self._running)
         reporter.cancel()
         await reports.close(self._encoded_status(final=True), _LAST_WORDS_S)
         # Entries that a dead Redis did not take are logged and counted; the stop was
         # graceful all the same.
         return 1 if self._failed else 0
+
+    def _feed(self, connection: ConnectionPlan, *, after_crash: bool) -> FeedConnection:
+        venue = venues.get(connection.venue)
+        return FeedConnection(
+            connection,
+            self._plan,
+            venue,
+            self._sink,
+            codecs.encoder(self._plan.redis.encoding),
+            self._session,
+            self._gate,
+            after_crash=after_crash,
+            fetch=self._rest(connection, venue).fetch if connection.rest_url else None,
+        )
+
+    def _rest(self, connection: ConnectionPlan, venue: Venue) -> RestClient:
+        return RestClient(
+            venue,
+            connection.rest_url,
+            self._session,
+            self._gate,
+            proxy=connection.proxy,
+            impersonate=connection.impersonate,
+            verify=connection.ca_file or connection.verify,
+        )
+
+    def _start(self, feed: FeedConnection) -> None:
+        task = asyncio.create_task(feed.run(), name=feed.name)
+        task.add_done_callback(self._on_feed_done)
+        self._running.append(task)
+
+    def _on_more(self, connection: ConnectionPlan) -> None:
+        """A venue has listed something new; while we stop that is for our successor."""
+        if self._stop.is_set():
+            return
+        feed = self._feed(connection, after_crash=False)
+        self._feeds.append(feed)
+        self._start(feed)
 
     def _ask_to_stop(self, reason: str) -> None:
         if not self._stop.is_set():
@@ -101,10 +132,25 @@ class WorkerService:
             self._stop.set()
 
     def _on_stdin(self) -> None:
-        # Nothing is sent after the first line, so readable means closed.
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        _log.error("worker: the supervisor is gone; stopping")
-        self._ask_to_stop("supervisor gone")
+        # The plan was read through a buffer; what follows is sent after our first
+        # report, and so nothing of it can have been read with the plan.
+        data = os.read(sys.stdin.fileno(), _READ_BYTES)
+        if not data:
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+            _log.error("worker: the supervisor is gone; stopping")
+            self._ask_to_stop("supervisor gone")
+            return
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        for line in lines:
+            match _decode(line):
+                case Go(number):
+                    self._gate.go(number)
+                case More(connection):
+                    self._on_more(connection)
+
+    def _ask_supervisor(self, message: FromGate) -> None:
+        assert self._reports is not None  # feeds start after it
+        self._reports.write(msgspec.json.encode(message))
 
     def _on_feed_done(self, task: "asyncio.Task[None]") -> None:
         if task.cancelled() or task.exception() is None:

@@ -1,8 +1,9 @@
-"""What a worker is told when it starts."""
+"""What a worker is told: at its start, and later."""
 
 from msgspec import Struct
 
-from ingest.plan import WorkerPlan
+from ingest.limits import Go
+from ingest.plan import ConnectionPlan, WorkerPlan
 
 
 class WorkerStart(Struct, frozen=True, kw_only=True):
@@ -10,5 +11,13 @@ class WorkerStart(Struct, frozen=True, kw_only=True):
 
     plan: WorkerPlan
     restarts: int = 0  # how often an earlier process of this worker died
-    # Of each venue: how many workers have connections to it and so share its limits.
-    sharers: dict[str, int] = {}
+
+
+class More(Struct, frozen=True, tag="more"):
+    """One connection more, from now on."""
+
+    connection: ConnectionPlan
+
+
+# What may follow the first line, once the worker has reported: one line each.
+FromSupervisor = Go | More

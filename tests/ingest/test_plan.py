@@ -171,7 +171,23 @@ def test_a_worker_plan_goes_through_a_pipe() -> None:
         "chrome",
         False,
     )
-    assert only.rest_url == venues.get("binance").rest_url
+
+
+@pytest.mark.parametrize(
+    ("given", "rest", "said"),
+    [
+        ({}, "https://api.binance.com", False),
+        ({"ws_url": "ws://h"}, "", True),
+        ({"ws_url": "ws://h", "rest_url": "http://h"}, "http://h", False),
+        ({"rest_url": "http://h"}, "http://h", False),
+    ],
+)
+def test_where_rest_is(given: dict[str, str], rest: str, said: bool) -> None:
+    """Another WebSocket without its REST: nothing is asked of the venue's own, and that is said."""
+    made = plan(Config(feeds=(feed("a", 1, ("book",)),), venues={"binance": VenueConfig(**given)}))
+
+    assert made.workers[0].connections[0].rest_url == rest
+    assert any("no snapshots" in note for note in made.notes) == said
 
 
 def test_a_selector_cannot_be_planned() -> None:

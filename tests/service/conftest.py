@@ -110,11 +110,18 @@ class Program:
 class Service(Program):
     """`ingest run` with JSON logs. Its workers die with it, by themselves."""
 
-    def __init__(self, config: dict[str, Any], directory: Path, **popen: Any) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        directory: Path,
+        *,
+        program: tuple[str, ...] = ("-m", "ingest"),
+        **popen: Any,
+    ) -> None:
         path = directory / "config.yaml"
         path.write_text(json.dumps(config))  # JSON is YAML
         super().__init__(
-            *("-m", "ingest", "run", str(path), "--log-format", "json"),
+            *(*program, "run", str(path), "--log-format", "json"),
             output="stderr",
             cwd=directory,
             **popen,

@@ -30,6 +30,11 @@ async def on_client(connection: ServerConnection) -> None:
 
 
 def on_request(connection: ServerConnection, request: Request) -> Response | None:
+    if request.path.startswith("/time"):
+        response = connection.respond(200, '{"time": 1}')
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "application/json"
+        return response
     if request.path != "/busy":
         return None
     response = connection.respond(503, "busy\n")

@@ -7,8 +7,9 @@ from wscore.codes import CurlECode
 from wscore.cookies import Cookies
 from wscore.easy import Easy
 from wscore.errors import CurlError
-from wscore.opening import Route, conclude, prepare
+from wscore.opening import conclude, prepare
 from wscore.options import ConnectOptions, WebSocketOptions
+from wscore.route import Route
 from wscore.websocket import Opened
 
 

@@ -3,23 +3,38 @@
 from ingest.replay.dialects import (
     binance,
     binance_usdm,
+    bitfinex,
+    bitmex,
+    bitstamp,
     bybit,
     coinbase,
+    deribit,
     gateio,
+    gemini,
+    htx,
     kraken_v1,
+    kucoin,
     okx,
 )
 from ingest.replay.dialects.base import Dialect
 
-DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect
-    for dialect in (
-        binance.DIALECT,
-        binance_usdm.DIALECT,
-        bybit.DIALECT,
-        coinbase.DIALECT,
-        gateio.DIALECT,
-        kraken_v1.DIALECT,
-        okx.DIALECT,
-    )
-}
+# Where venues have a path in common, the first of those served has it.
+_ALL = (
+    binance.DIALECT,
+    binance_usdm.DIALECT,
+    okx.DIALECT,
+    bitmex.DIALECT,
+    bybit.DIALECT,
+    coinbase.DIALECT,
+    gateio.DIALECT,
+    htx.SPOT,
+    htx.USDM,
+    htx.COINM,
+    kraken_v1.DIALECT,
+    bitfinex.DIALECT,
+    bitstamp.DIALECT,
+    deribit.DIALECT,
+    gemini.DIALECT,
+    kucoin.DIALECT,
+)
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}

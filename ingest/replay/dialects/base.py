@@ -11,7 +11,7 @@ from msgspec import Struct
 
 
 class Reply(Struct, frozen=True):
-    """Send this text to the client that asked."""
+    """Send this message to the client that asked."""
 
     payload: bytes
 
@@ -66,7 +66,10 @@ class Dialect(Struct, frozen=True, kw_only=True):
     # What a client sent → what the venue does, in this order.
     request: Callable[[bytes, Session], Sequence[Action]]
     # A recorded message → its topic; None for what is not data (acks, errors).
-    topic: Callable[[bytes], str | None]
+    topic: Callable[[bytes], str | None] = lambda _: None
+    # Instead of `topic` where only an earlier message says whose a message is: made
+    # anew for each recorded connection.
+    new_topic: Callable[[], Callable[[bytes], str | None]] | None = None
     # (recorded payload, topic, form) → what is sent.
     encode: Callable[[bytes, str, str], bytes]
     # (path, query) of a recorded URL or of a request → the key under which the two
@@ -76,5 +79,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     # Key → prefix of the topics whose position decides which of several recorded
     # answers is due; None: the newest answer.
     rest_topic: Callable[[str], str | None] = lambda _: None
+    # Every message, data and answers, is a binary frame.
+    binary: bool = False
     # A topic not recorded → a recorded one whose messages serve for it.
     stand_in: Callable[[str], str | None] = lambda _: None

@@ -38,6 +38,7 @@ def test_help_lists_every_command_and_fits_80_columns() -> None:
         "tail",
         "replay",
         "venues",
+        "instruments",
     ]
     assert max(len(line) for line in result.output.splitlines()) <= 80
 

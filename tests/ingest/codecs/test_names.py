@@ -22,7 +22,12 @@ from ingest.codecs.names import (
 )
 def test_cryptofeed_symbols(instrument: str, symbol: str) -> None:
     """Dates have a letter for the month; strikes come before them."""
-    assert cryptofeed_symbol(instrument) == symbol
+    assert cryptofeed_symbol(venues.get("okx"), instrument) == symbol
+
+
+def test_short_days() -> None:
+    """Of venues whose dates cryptofeed takes from a time."""
+    assert cryptofeed_symbol(venues.get("deribit"), "BTC-USD-260105") == "BTC-USD-26F5"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,10 @@ def test_cryptofeed_symbols(instrument: str, symbol: str) -> None:
         ("kraken", "KRAKEN", "BTC-USD", "BTC/USD.KRAKEN"),
         ("kraken-v1", "KRAKEN", "BTC-USD", "BTC/USD.KRAKEN"),
         ("coinbase-advanced", "COINBASE", "BTC-USD", "BTC-USD.COINBASE"),
+        ("crypto-com", "CRYPTO.COM", "BTC-USD", "BTC_USD.CRYPTO"),
+        ("htx-usdm", "HUOBI_SWAP", "BTC-USDT-PERP", "BTC-USDT.HTX"),
+        ("deribit", "DERIBIT", "BTC-USD-PERP", "BTC-PERPETUAL.DERIBIT"),
+        ("hyperliquid", "HYPERLIQUID", "BTC-USDC-PERP", "BTC-USD-PERP.HYPERLIQUID"),
         ("gateio", "GATEIO", "BTC-USDT", "BTC_USDT.GATEIO"),
     ],
 )

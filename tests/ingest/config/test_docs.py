@@ -19,6 +19,7 @@ SECTIONS: dict[str, list[type[Struct]]] = {
     "redis": [schema.RedisConfig],
     "venues": [schema.VenueConfig],
     "feeds": [schema.FeedConfig, schema.Selector],
+    "instruments": [schema.InstrumentsConfig],
     "reconnect": [schema.ReconnectConfig],
     "websocket": [schema.WebSocketConfig],
     "shutdown": [schema.ShutdownConfig],

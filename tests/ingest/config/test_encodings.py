@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec import structs
 
 from ingest import venues
 from ingest.config import Config
+from ingest.venues.base import InstrumentList
 from tests.ingest.config.conftest import make_venue
 
 Good = Callable[..., Config]
@@ -65,6 +67,22 @@ def test_channels_that_are_one_to_the_other_system(bad: Bad) -> None:
 def test_channels_that_are_told_apart(redis: str, good: Good) -> None:
     """By the key."""
     good(TWO % ("candle_1m", "candle_5m") + f"redis: {redis}")
+
+
+def test_what_a_selector_selects_is_checked_too(
+    bad: Bad, good: Good, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its channels: what it will select is not known yet."""
+    listing = InstrumentList(requests=(), parse=lambda bodies: [])
+    alpha = structs.replace(venues.get("alpha"), instruments=listing)
+    monkeypatch.setattr(venues, "get", lambda name: alpha)
+    text = (
+        "feeds: [{venue: alpha, channels: [candle_1m, candle_5m], instruments: {quote: USDT}}]\n"
+        "redis: {encoding: %s}"
+    )
+
+    assert "candles-ALPHA-BTC-USDT" in bad(text % "cryptofeed")[0]
+    good(text % "nautilus")
 
 
 def test_channels_without_a_counterpart(good: Good) -> None:

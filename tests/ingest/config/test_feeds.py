@@ -116,11 +116,11 @@ def test_names_are_one_of_a_kind(bad: Bad) -> None:
 @pytest.mark.parametrize(
     "selector", ["{quote: USDT, top: 200, by: volume}", "{quote: USDT}", '{match: "*-USDT-PERP"}']
 )
-def test_a_sound_selector_is_not_supported_yet(selector: str, bad: Bad) -> None:
-    """It is understood, and the report says what to do until it can be resolved."""
+def test_a_venue_without_a_list(selector: str, bad: Bad) -> None:
+    """There is nothing to select from, and the report says what to do."""
     assert bad(f"feeds: [{{venue: alpha, channels: [trade], instruments: {selector}}}]") == [
-        "f.yaml:1: feeds[0].instruments selects by rule; selectors are not supported yet by "
-        "this version; list the instruments"
+        "f.yaml:1: feeds[0].instruments selects by rule; alpha has no list to select "
+        "from; list the instruments"
     ]
 
 
@@ -161,7 +161,7 @@ def test_a_sound_selector_is_not_supported_yet(selector: str, bad: Bad) -> None:
     ],
 )
 def test_selector_mistake(selector: str, problem: str, bad: Bad) -> None:
-    """Selectors are checked in full although they cannot be resolved yet."""
+    """Selectors are checked in full before anybody asks the venue."""
     problems = bad(f"feeds: [{{venue: alpha, channels: [trade], instruments: {selector}}}]")
 
     assert f"f.yaml:1: {problem}" in problems

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from ingest import codecs, venues
 from ingest.config.schema import ReconnectConfig, RedisConfig, ShutdownConfig, WebSocketConfig
-from ingest.feed.budget import RateBudget
 from ingest.feed.connection import FeedConnection
+from ingest.limits import Broker, lane, local_gate
 from ingest.plan import WorkerPlan
 from wscore import Backoff, CurlError, HandshakeError, WebSocketClosed
 
@@ -63,7 +63,8 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
     async def starter(
         *outcomes: Callable[[], Awaitable[Any]],
         base_s: float = 0.001,
-        budget: RateBudget | None = None,
+        limit: tuple[int, float] = (1000, 1.0),
+        broker: Broker | None = None,
     ) -> AsyncIterator[FeedConnection]:
         plan = kit.plan("BTC-USDT")
         worker = WorkerPlan(
@@ -81,7 +82,7 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
             sink,
             codecs.get("fields"),
             FakeSession(*outcomes),  # type: ignore[arg-type]
-            budget or RateBudget(1000, 1.0),
+            local_gate(broker or Broker(lambda lane: limit)),
             after_crash=False,
         )
         connection.task = asyncio.create_task(connection.run())  # type: ignore[attr-defined]
@@ -206,17 +207,48 @@ async def test_stop_while_backing_off(start: Any) -> None:
     assert connection.status().state == "stopped"
 
 
-async def test_stop_while_held_back_by_the_venues_limit(start: Any) -> None:
+async def test_stop_while_held_back_by_the_venues_limit(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At once, too; and the log has said what it was waiting for."""
-    budget = RateBudget(1, 1000.0)
-    budget.take(asyncio.get_running_loop().time())
+    monkeypatch.setattr("ingest.feed.connection._WORTH_SAYING_S", 0.01)
+    broker = Broker(lambda lane: (1, 1000.0))
+    await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=1)
     with capture_logs() as lines:
-        async with start(hangs, budget=budget) as connection:
+        async with start(hangs, broker=broker) as connection:
             await until(lambda: bool(lines))
             await stopped(connection)
 
     assert lines[0]["event"] == "feed: held back by the venue's limit on attempts"
     assert connection.counters.attempts == 0
+    assert broker.waiting == 0
+
+
+async def test_no_word_of_the_supervisor(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody connects without it; it is asked again, and the log says so."""
+    monkeypatch.setattr("ingest.feed.connection._PATIENCE_S", 0.01)
+    broker = Broker(lambda lane: (1, 0.2))
+    await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=1)
+    with capture_logs() as lines:
+        async with start(hangs, broker=broker) as connection:
+            await until(lambda: bool(lines))
+            assert connection.counters.attempts == 0
+            await until(lambda: connection.counters.attempts == 1)
+            await stopped(connection)
+
+    assert lines[0]["event"] == "feed: no turn to connect; asking again"
+
+
+async def test_too_many_requests_hold_back_all_of_us(start: Any) -> None:
+    """A 429 with Retry-After counts our address, not that connection."""
+    refused = HandshakeError("too many", 429, [("Retry-After", "100")])
+    broker = Broker(lambda lane: (10, 1.0))
+    async with start(fails(refused), broker=broker) as connection:
+        await until(lambda: bool(connection.counters.disconnects))
+        with pytest.raises(TimeoutError):
+            await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=0.01)
+        await local_gate(broker).turn(lane("connect", "binance", "ws://other"), timeout_s=1)
+        await stopped(connection)
 
 
 async def test_stop_reads_what_comes_before_the_peers_close(

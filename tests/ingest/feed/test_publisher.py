@@ -143,6 +143,22 @@ def test_half_a_frame_is_not_published(kit: Any, sink: Any, counters: FeedCounte
     assert counters.events == 1  # the marker
 
 
+def test_one_frame_for_several_channels(kit: Any, sink: Any, counters: FeedCounters) -> None:
+    """What one channel cannot use leaves a gap there; the others have it all the same."""
+    plan = kit.plan("BTC-USD-PERP", venue="bitstamp", channels=("mark", "funding"))
+    publisher = kit.publisher(plan, sink, counters)
+    wire = {"market": "btcusd-perp", "index_price": "1", "funding_rate": "-0.1", "timestamp": "1"}
+    good, bad = ({**wire, "mark_price": price} for price in ("2", "two"))
+
+    assert publisher.publish(Data("funding_rate_btcusd-perp", msgspec.json.encode(good)), 1)
+    with pytest.raises(DecodeError, match="mark_price"):
+        publisher.publish(Data("funding_rate_btcusd-perp", msgspec.json.encode(bad)), 2)
+
+    mark, funding = (sink.of(f"md:bitstamp:{name}:BTC-USD-PERP") for name in ("mark", "funding"))
+    assert [entry.get("mark", entry.get("reason")) for entry in mark] == ["2", "bad_message"]
+    assert [entry["rate"] for entry in funding] == ["-0.1", "-0.1"]
+
+
 def test_active_topics(kit: Any, publisher: Any, trade: Any) -> None:
     """Acknowledged, or sending without; none once the session is over."""
     topics = kit.plan("BTC-USDT", "ETH-USDT").topics

@@ -223,6 +223,16 @@ async def test_a_failed_sink_ends_the_session(start: Any, kit: Any, ws: Any, sin
             await run.ended()
 
 
+async def test_the_opening_goes_first(start: Any, ws: Any) -> None:
+    """What the venue wants on every connection is sent before the first subscription."""
+    limits = structs.replace(venues.get("binance").limits, requests_per_s=1e6)
+    async with start(opening=(b"first", b"second"), limits=limits):
+        await ws.until(lambda: len(ws.sent) == 3)
+
+    assert ws.sent[:2] == ["first", "second"]
+    assert json.loads(ws.sent[2])["method"] == "SUBSCRIBE"
+
+
 async def test_own_pings_and_a_silent_venue(start: Any, ws: Any) -> None:
     """After silence the venue's own ping is sent; without an answer the session ends."""
     rule = Heartbeat(payload=b"ping", after_idle_s=0.05, timeout_s=0.05)

@@ -1,6 +1,7 @@
 """`Supervisor` with workers that do what the test wants: programs in place of the real one."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,7 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest.config.schema import ReconnectConfig, RedisConfig, ShutdownConfig, WebSocketConfig
-from ingest.plan import Plan, WorkerPlan
+from ingest.limits import Broker
+from ingest.plan import ConnectionPlan, Plan, WorkerPlan
 from ingest.supervisor import process, supervisor
 from ingest.supervisor.process import describe_exit
 from ingest.supervisor.supervisor import Supervisor
@@ -27,8 +29,8 @@ def report(frames=0, **more):
     counters = {"frames": frames, "disconnects": {"refused": 1}}
     feed = {"name": "f", "venue": "v", "state": "live", "topics": 1, "active": 1,
             "counters": counters}
-    print(json.dumps({"worker": start["plan"]["worker"], "pid": os.getpid(), "feeds": [feed],
-                      "sink": {"acked_entries": frames}, **more}), flush=True)
+    print(json.dumps({"type": "status", "worker": start["plan"]["worker"], "pid": os.getpid(),
+                      "feeds": [feed], "sink": {"acked_entries": frames}, **more}), flush=True)
 def until_told():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     report(5)
@@ -56,7 +58,9 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 @asynccontextmanager
-async def running(workers: int = 1, grace_s: float = 5.0) -> AsyncIterator[Any]:
+async def running(
+    workers: int = 1, grace_s: float = 5.0, broker: Broker | None = None
+) -> AsyncIterator[Any]:
     """A supervisor under way; `ended` is its exit status. Killed at the end."""
     plans = [
         WorkerPlan(
@@ -69,7 +73,7 @@ async def running(workers: int = 1, grace_s: float = 5.0) -> AsyncIterator[Any]:
         )
         for number in range(workers)
     ]
-    supervisor = Supervisor(Plan(workers=tuple(plans)))
+    supervisor = Supervisor(Plan(workers=tuple(plans)), broker=broker)
     task = asyncio.create_task(supervisor.run())
 
     async def ended() -> int:
@@ -197,7 +201,7 @@ async def test_a_report_cut_off(worker: Any) -> None:
     """Half a line, as a crash leaves it, is logged; the supervisor goes on."""
     worker("""
 if start["restarts"] == 0:
-    print('{"worker": 0, "pi', end="", flush=True)
+    print('{"type": "status", "pi', end="", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 until_told()
 """)
@@ -209,6 +213,52 @@ until_told()
         "supervisor: unreadable report",
         "supervisor: worker died, restarting",
     ]
+
+
+async def test_turns_of_workers_that_die(worker: Any) -> None:
+    """Of two turns there are each worker takes one; one that is killed gets no third."""
+    worker("""
+def ask(number):
+    lane = {"kind": "connect", "venue": "v", "host": "h:1"}
+    print(json.dumps({"type": "ask", "id": number, "lane": lane, "weight": 1}), flush=True)
+report()
+ask(7)
+assert json.loads(sys.stdin.readline()) == {"type": "go", "id": 7}
+until_told()
+""")
+    broker = Broker(lambda lane: (2, 1000.0))
+    async with running(workers=2, broker=broker) as supervisor:
+        await until(lambda: supervisor.totals().frames == 10)
+        for restarts in (1, 2):
+            os.kill(supervisor.pids[0], signal.SIGKILL)
+            await until(lambda: supervisor.restarts == restarts)  # noqa: B023
+            await until(lambda: broker.waiting == 1)
+        supervisor.stop()
+        assert await supervisor.ended() == 0
+
+    assert broker.waiting == 0
+    assert supervisor.totals().frames == 10
+
+
+async def test_a_connection_more(worker: Any) -> None:
+    """Told after a report; and a successor has it in its plan."""
+    worker("""
+import select
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+if start["restarts"] == 0:
+    while not select.select([sys.stdin], [], [], 0.02)[0]:
+        report()
+    more = json.loads(sys.stdin.readline())
+    report(len(more["connection"]["topics"]) + 1 if more["type"] == "more" else 0)
+    os.kill(os.getpid(), signal.SIGKILL)
+report(10 * len(start["plan"]["connections"]))
+time.sleep(60)
+""")
+    more = ConnectionPlan(name="a.2", feed="a", venue="v", url="ws://h", rest_url="", topics=())
+    async with running() as supervisor:
+        await until(lambda: bool(supervisor.statuses))
+        assert supervisor.add(more) == 0
+        await until(lambda: bool(supervisor.statuses) and supervisor.totals().frames == 11)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,8 @@
+import gzip
+import json
+import zlib
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,10 +12,15 @@ from ingest.errors import DecodeError
 from ingest.venues.decoding import (
     check_decimals,
     decimal_or_none,
+    gunzip,
     levels_decoder,
     number,
+    number_levels_decoder,
+    number_or_none,
+    product,
     rfc3339_ns,
     seconds_ns,
+    signed_number,
 )
 
 two_columns = levels_decoder("here", columns=2)
@@ -176,3 +186,86 @@ def test_other_numbers(text: bytes) -> None:
         number("here", msgspec.Raw(text))
 
     assert caught.value.reason == "bad_value"
+
+
+number_pairs = number_levels_decoder("here", columns=2)
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        ("[]", []),
+        ("[[1.50,2]]", [("1.50", "2")]),
+        ("[[9.2E-7,0.0],[1e5,3]]", [("9.2E-7", "0.0"), ("1e5", "3")]),
+        ('[ [ 1.50 , "2.0" ] ]', [("1.50", "2.0")]),
+        ('[["1",2],[3,"4"]]', [("1", "2"), ("3", "4")]),
+    ],
+)
+def test_levels_of_numbers(side: str, expected: list[tuple[str, str]]) -> None:
+    """Numbers and strings that hold them keep every character, blanks or not."""
+    assert number_pairs(msgspec.Raw(side.encode())) == expected
+
+
+NO_LEVELS = ["", "[", "[[1,2]", "[[1,2],]", "[[1,2][3,4]]", "[[1]]", "[[1,2,3]]", "[1,2]"]
+NO_LEVELS += ["[[-1,2]]", "[[1,null]]", "[[1,[2]]]", '[["a",2]]', "null", "{}"]
+
+
+@pytest.mark.parametrize("side", NO_LEVELS)
+def test_what_are_no_levels_of_numbers(side: str) -> None:
+    """Anything else is refused as a whole."""
+    with pytest.raises(DecodeError):
+        number_pairs(msgspec.Raw(side.encode()))
+
+
+@given(st.lists(st.tuples(*[st.floats(0, 1e12)] * 2)))
+def test_any_levels_of_numbers(levels: list[tuple[float, float]]) -> None:
+    """However a number is written, it comes out as it was written."""
+    found = number_pairs(msgspec.Raw(json.dumps(levels, separators=(",", ":")).encode()))
+    assert found == [(json.dumps(price), json.dumps(size)) for price, size in levels]
+
+
+def test_gunzip() -> None:
+    """One whole member, up to the limit and not a byte beyond."""
+    assert gunzip("here", gzip.compress(b"x" * 100), 100) == b"x" * 100
+    packed = gzip.compress(b"x" * 100)
+    for broken in (b"", b"x", packed[:-1], packed + b"x", packed * 2, zlib.compress(b"x")):
+        with pytest.raises(DecodeError, match="here") as caught:
+            gunzip("here", broken, 1000)
+        assert caught.value.reason == "bad_compression"
+    with pytest.raises(DecodeError, match="99"):
+        gunzip("here", packed, 99)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(b"", None), (b"null", None), (b"0.10", "0.10"), (b"1.0e-5", "1.0e-5"), (b'"7"', "7")],
+)
+def test_number_or_none(sent: bytes, expected: str | None) -> None:
+    """What is absent or null is none; a number keeps its characters."""
+    assert number_or_none("a price", msgspec.Raw(sent)) == expected
+
+
+@pytest.mark.parametrize("read", [number, signed_number, number_or_none])
+@pytest.mark.parametrize("sent", [b"[1]", b"true", b"NaN", b'"null"', b"--1", b"1.", b"1e1000"])
+def test_what_is_no_number(read: Callable[[str, msgspec.Raw], object], sent: bytes) -> None:
+    """Anything else is refused, and shown."""
+    with pytest.raises(DecodeError, match="a price: expected a number") as caught:
+        read("a price", msgspec.Raw(sent))
+
+    assert caught.value.reason == "bad_value"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("1000.50", "61000", "61030500.00"),
+        ("1e-7", "2", "0.0000002"),
+        ("", "1", None),
+        ("-1", "1", None),
+        ("1e999", "1", None),
+        ("9" * 41, "1", None),
+    ],
+)
+def test_product(one: str, other: str, expected: str | None) -> None:
+    """Of two decimals; nothing of what is none, or long enough to be a burden."""
+    assert product(one, other) == expected

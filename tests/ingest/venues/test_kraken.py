@@ -162,7 +162,7 @@ def test_a_bar_is_closed_by_the_next() -> None:
         (1, 2, False),
         (1, 2, True),
         (3, 1, False),
-        (2, 9, False),
+        (2, 9, True),
         (3, 2, False),
         (3, 2, True),
         (4, 1, False),

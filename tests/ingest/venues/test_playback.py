@@ -98,6 +98,8 @@ def test_numbers_keep_every_character(venue: str, sample: Sample) -> None:
 
     for event in decode(venue, sample):
         for text in number_texts(event):
+            if text == "0":
+                continue  # of a level that the venue deletes with a word of its own
             assert re.search(rf"(?<![\d.]){re.escape(text)}(?![\d.])", frame)
 
 

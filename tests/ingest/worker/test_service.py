@@ -1,6 +1,7 @@
 """`WorkerService`: when it stops, with which exit status, and what it says last."""
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -35,11 +36,27 @@ class Pipes:
         stdin, self.plan = os.pipe()
         self.reports, self.worker_reports = os.pipe()
         self.stdin = io.FileIO(stdin)
+        self.asked: list[dict[str, Any]] = []
+        self._read = b""
+
+    def answer(self) -> None:
+        """Read what is there, and let every ask have its turn at once."""
+        self._read += os.read(self.reports, 1 << 20)
+        for message in self._messages():
+            if message["type"] == "ask" and message not in self.asked:
+                self.asked.append(message)
+                line = json.dumps({"type": "go", "id": message["id"]}).encode() + b"\n"
+                with contextlib.suppress(OSError):  # the supervisor is gone
+                    os.write(self.plan, line)
 
     def lines(self) -> list[dict[str, Any]]:
         """Every report, once the worker has ended."""
         with os.fdopen(self.reports, "rb") as file:
-            return [json.loads(line) for line in file]
+            self._read += file.read()
+        return [message for message in self._messages() if message["type"] == "status"]
+
+    def _messages(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._read.split(b"\n")[:-1]]
 
 
 @pytest.fixture
@@ -74,13 +91,17 @@ def worker() -> WorkerService:
 
 async def run(pipes: Pipes, stop: Callable[[], None] | None = None) -> tuple[int, list[Any]]:
     """Run until it ends, *stop* called once it has begun; return status and log."""
+    loop = asyncio.get_running_loop()
     with capture_logs() as lines:
         async with asyncio.timeout(DEADLINE_S):
+            loop.add_reader(pipes.reports, pipes.answer)
             running = asyncio.create_task(worker().run(pipes.worker_reports))
             if stop is not None:
                 while not any(line["event"] == "feed: not connected" for line in lines):
                     await asyncio.sleep(0.005)
                 stop()
+            await asyncio.wait([running])
+            loop.remove_reader(pipes.reports)
             return await running, lines
 
 

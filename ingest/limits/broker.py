@@ -1,0 +1,111 @@
+"""The one who says whose turn it is; lives in the supervisor, or where there is but one process."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from ingest import venues
+from ingest.limits.gate import Gate
+from ingest.limits.messages import Ask, FromGate, Lane, Tell, Withdraw
+from ingest.limits.turns import LimitOf, Turns
+from ingest.venues.base import RestLimits
+
+_log = structlog.get_logger(__name__)
+
+# Of a venue that publishes none, or whose file does not have them yet.
+DEFAULT_REST_LIMITS = RestLimits(weight=(60, 60.0))
+
+
+def venue_limit(lane: Lane) -> tuple[int, float]:
+    """Return what the venue allows one address on *lane*."""
+    venue = venues.get(lane.venue)
+    if lane.kind == "connect":
+        return venue.limits.connects
+    return (venue.rest_limits or DEFAULT_REST_LIMITS).weight
+
+
+class Broker:
+    """Gives turns to everybody's gates. What is asked waits here, not at the venue."""
+
+    def __init__(self, limit_of: LimitOf = venue_limit) -> None:
+        self._turns = Turns(limit_of)
+        self._go: dict[int, Callable[[int], None]] = {}  # by owner
+        self._owners = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def attach(self, go: Callable[[int], None]) -> "Attachment":
+        """Take on somebody who asks; *go* is called with the number of what may be done."""
+        self._owners += 1
+        self._go[self._owners] = go
+        return Attachment(self, self._owners)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return self._turns.waiting
+
+    def receive(self, owner: int, message: FromGate) -> None:
+        """Take what came from a gate."""
+        match message:
+            case Ask():
+                self._turns.ask((owner, message.id), message.lane, message.weight)
+            case Withdraw():
+                self._turns.withdraw((owner, message.id))
+            case Tell():
+                self._tell(message)
+        self._serve()
+
+    def detach(self, owner: int) -> None:
+        """Its process has ended: what it waited for is void, what it used is not."""
+        self._go.pop(owner, None)
+        self._turns.forget(owner)
+        self._serve()
+
+    def _tell(self, message: Tell) -> None:
+        now_s = time.monotonic()
+        if message.used is not None:
+            self._turns.believe(message.lane, message.used, now_s)
+        away_s = message.stay_away_s
+        if away_s and self._turns.ban(message.lane.host, now_s + away_s):
+            _log.warning(
+                "limits: a venue asks us to stay away; nothing is sent there until then",
+                venue=message.lane.venue,
+                host=message.lane.host,
+                for_s=round(away_s, 3),
+            )
+
+    def _serve(self) -> None:
+        """Give the turns that are due, and wake up for the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for owner, number in self._turns.due(time.monotonic()):
+            self._go[owner](number)
+        in_s = self._turns.next_in_s(time.monotonic())
+        if in_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, in_s), self._serve)
+
+
+class Attachment:
+    """One who asks, as the broker knows it."""
+
+    def __init__(self, broker: Broker, owner: int) -> None:
+        self._broker = broker
+        self._owner = owner
+
+    def receive(self, message: FromGate) -> None:
+        """Pass on what its gate sent."""
+        self._broker.receive(self._owner, message)
+
+    def detach(self) -> None:
+        """It is gone."""
+        self._broker.detach(self._owner)
+
+
+def local_gate(broker: Broker) -> Gate:
+    """Return a gate in the broker's own process."""
+    gate = Gate(lambda message: attachment.receive(message))
+    attachment = broker.attach(gate.go)
+    return gate

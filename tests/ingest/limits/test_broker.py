@@ -1,0 +1,122 @@
+"""`Broker` and `Gate`: turns given across tasks and processes."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from ingest import venues
+from ingest.limits import Ask, Broker, FromGate, Gate, Go, Lane, local_gate
+from ingest.limits.broker import DEFAULT_REST_LIMITS, venue_limit
+
+LANE = Lane("rest", "binance", "h:443")
+DEADLINE_S = 5.0
+
+
+async def test_turns_come_by_themselves() -> None:
+    """Two at once, the next when the window is over, without anybody asking again."""
+    broker = Broker(lambda lane: (2, 0.1))
+    gates = [local_gate(broker) for _ in range(3)]
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
+        times: list[float] = []
+
+        async def ask(gate: Gate) -> None:
+            await gate.turn(LANE, timeout_s=DEADLINE_S)
+            times.append(loop.time() - began)
+
+        for number in range(5):
+            group.create_task(ask(gates[number % 3]))
+
+    assert times[1] < 0.09
+    assert times[2] >= 0.099
+    assert times[4] >= 0.199
+    assert broker.waiting == 0
+
+
+async def test_every_wait_has_its_end() -> None:
+    """After which the place is free for others."""
+    broker = Broker(lambda lane: (1, 100.0))
+    gate = local_gate(broker)
+    await gate.turn(LANE, timeout_s=1)
+    with pytest.raises(TimeoutError):
+        await gate.turn(LANE, timeout_s=0.01)
+    assert broker.waiting == 0
+
+
+async def test_cancelled() -> None:
+    broker = Broker(lambda lane: (1, 100.0))
+    gate = local_gate(broker)
+    await gate.turn(LANE, timeout_s=1)
+    waiting = asyncio.create_task(gate.turn(LANE, timeout_s=100))
+    await asyncio.sleep(0)
+    assert broker.waiting == 1
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert broker.waiting == 0
+
+
+async def test_what_one_is_told_binds_all() -> None:
+    """A ban, said once in the log; other hosts are free."""
+    broker = Broker(lambda lane: (10, 1.0))
+    one, other = local_gate(broker), local_gate(broker)
+    with capture_logs() as lines:
+        for _ in range(3):
+            one.tell(LANE, stay_away_s=0.2)
+    began = asyncio.get_running_loop().time()
+    await other.turn(Lane("rest", "binance", "elsewhere:443"), timeout_s=0.05)
+    with pytest.raises(TimeoutError):
+        await other.turn(LANE, timeout_s=0.05)
+    await other.turn(LANE, timeout_s=DEADLINE_S)
+
+    assert asyncio.get_running_loop().time() - began >= 0.19
+    assert lines[0]["event"].startswith("limits: a venue asks us to stay away")
+    assert (lines[0]["host"], lines[0]["for_s"]) == ("h:443", 0.2)
+
+
+async def test_used_up_by_others() -> None:
+    broker = Broker(lambda lane: (10, 0.1))
+    gate = local_gate(broker)
+    gate.tell(LANE, used=10)
+    with pytest.raises(TimeoutError):
+        await gate.turn(LANE, timeout_s=0.01)
+    await gate.turn(LANE, timeout_s=DEADLINE_S)
+
+
+async def test_through_a_pipe() -> None:
+    """Everything is JSON; an owner that goes away waits for nothing any more."""
+    broker = Broker(lambda lane: (1, 100.0))
+    decode: Any = msgspec.json.Decoder(FromGate).decode
+    sent: list[FromGate] = []
+
+    def through(message: FromGate) -> None:
+        sent.append(decode(msgspec.json.encode(message)))
+        attachment.receive(sent[-1])
+
+    gate = Gate(through)
+    attachment = broker.attach(
+        lambda number: gate.go(msgspec.json.decode(msgspec.json.encode(Go(number)), type=Go).id)
+    )
+    await gate.turn(LANE, 7, timeout_s=1)
+    gate.tell(LANE, used=3)
+    waiting = asyncio.create_task(gate.turn(LANE, timeout_s=0.1))
+    await asyncio.sleep(0)
+    assert broker.waiting == 1
+    attachment.detach()
+    assert broker.waiting == 0
+    with pytest.raises(TimeoutError):
+        await waiting
+
+    assert sent[0] == Ask(1, LANE, 7)
+    gate.go(1), gate.go(99)  # too late, or never asked: nobody minds
+
+
+def test_limits_are_the_venues() -> None:
+    binance = venues.get("binance")
+    assert venue_limit(Lane("connect", "binance", "h")) == binance.limits.connects
+    limits = binance.rest_limits or DEFAULT_REST_LIMITS
+    assert venue_limit(LANE) == limits.weight

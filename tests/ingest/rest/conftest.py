@@ -1,0 +1,22 @@
+"""A venue with REST limits, and clients of it."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from msgspec import structs
+
+from ingest import venues
+from ingest.limits import Broker, local_gate
+from ingest.rest import RestClient
+from ingest.venues.base import RestLimits
+from wscore import AsyncSession
+
+LIMITS = RestLimits(weight=(10, 0.5), used_header="x-used-weight")
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Callable[..., RestClient]]:
+    venue = structs.replace(venues.get("binance"), rest_limits=LIMITS)
+    broker = Broker(lambda lane: LIMITS.weight)
+    async with AsyncSession() as session:
+        yield lambda url: RestClient(venue, url, session, local_gate(broker))

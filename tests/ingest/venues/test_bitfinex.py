@@ -1,0 +1,211 @@
+import json
+
+import pytest
+
+from ingest.errors import DecodeError
+from ingest.model import Level
+from ingest.venues.base import Ack, Data, Ignored, Inbound, Pong, Reconnect, Reject
+from ingest.venues.bitfinex import VENUE
+
+CONF = b'{"event":"conf","status":"OK","flags":65536}'
+# From cf-20210405/BITFINEX-58bafb.0.gz.
+SUBSCRIBED = (
+    b'{"event":"subscribed","channel":"ticker","chanId":146471,"symbol":"tREQUSD","pair":"REQUSD"}'
+)
+# A few entries of BITFINEX.symbols.0.gz, of the first answer and of the third; the
+# last two of the first list are our own.
+LISTED = b"""[["AAABBB","AAVE:USD","ADAUST","ATOETH","CHZUST","BTC:CNHT","DATA:USD","f"],\
+["ADAF0:USTF0","BTCF0:USTF0"]]"""
+TICKERS = b"""[["tADAUST",1.2,100,1.21,90,0.01,0.008,1.205,2000.5,1.3,1.1],\
+["fUSD",0.0003,0.0003,30,1000,0.0002,2,500,0.1,0.2,0.0002,300,1e-7,1,1],["tX"],\
+["tBTCF0:USTF0",1,1,1,1,0,0,60000,10,1,1]]"""
+
+
+def after(*frames: bytes) -> Inbound:
+    """What the last of the frames of one connection says."""
+    parse = VENUE.parser()
+    *_, last = [parse(frame) for frame in frames]
+    assert not isinstance(last, list)
+    return last
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (SUBSCRIBED, Ack(topics=("ticker:tREQUSD",))),
+        (
+            b'{"event":"subscribed","channel":"book","chanId":146465,"symbol":"tCHZUST",'
+            b'"prec":"P0","freq":"F0","len":"100","pair":"CHZUST"}',
+            Ack(topics=("book:100:tCHZUST",)),
+        ),
+        (
+            b'{"event":"subscribed","channel":"candles","chanId":3,"key":"trade:1m:tBTCUSD"}',
+            Ack(topics=("candles:trade:1m:tBTCUSD",)),
+        ),
+        (
+            b'{"event":"info","version":2,"serverId":"08c3ea49-017b-4265-959a-aef128755661",'
+            b'"platform":{"status":1}}',
+            Ignored("info"),
+        ),
+        (b'{"event":"info","code":20051,"msg":"Stopping"}', Reconnect("server restart")),
+        (b'{"event":"info","code":20060,"msg":"Maintenance"}', Ignored("info")),
+        (b'{"event":"info","code":20061,"msg":"Done"}', Reconnect("maintenance is over")),
+        (CONF, Ignored("conf")),
+        (b'{"event":"pong","ts":1790000000123,"cid":1}', Pong()),
+        (
+            b'{"channel":"ticker","symbol":"tNONONO","event":"error","msg":"symbol: invalid",'
+            b'"code":10300,"pair":"NONONO"}',
+            Reject("symbol: invalid", code="10300", topics=("ticker:tNONONO",)),
+        ),
+        (
+            b'{"event":"error","msg":"event: invalid","code":10000}',
+            Reject("event: invalid", code="10000"),
+        ),
+    ],
+)
+def test_control_frames(frame: bytes, expected: Inbound) -> None:
+    """Answers name their topic as we do, notices are told apart by their code."""
+    assert after(frame) == expected
+
+
+def test_numbers_are_those_of_the_connection() -> None:
+    """A number says nothing before its subscription is answered, on each connection anew."""
+    frame = b"[146471,[1,2,3,4,5,6,7,8,9,10],2]"
+    data = after(SUBSCRIBED, frame)
+
+    assert isinstance(data, Data)
+    assert (data.topic, bytes(data.payload)) == ("ticker:tREQUSD", b"[1,2,3,4,5,6,7,8,9,10]")
+    with pytest.raises(DecodeError) as caught:
+        after(frame)
+    assert caught.value.reason == "unknown_frame"
+
+
+@pytest.mark.parametrize("frame", [b'[146471,"hb",8]', b'[146471,"tu",[1,2,3,4],8]'])
+def test_frames_without_news(frame: bytes) -> None:
+    """Heartbeats, and the second time that a trade is told."""
+    assert isinstance(after(CONF, SUBSCRIBED, frame), Ignored)
+
+
+@pytest.mark.parametrize(
+    "lost", [b'[146471,"hb",9]', b'[146471,"te",[1,2,3,4],9]', b"[146471,[],6]"]
+)
+def test_a_message_that_is_missing(lost: bytes) -> None:
+    """Whose it was cannot be told: a new connection; until then nothing counts."""
+    parse = VENUE.parser()
+    for frame in (CONF, SUBSCRIBED, b'[146471,"hb",6]', b"[146471,[],7]"):
+        parse(frame)
+
+    assert isinstance(parse(lost), Reconnect)
+    assert isinstance(parse(b"[146471,[],10]"), Ignored)
+
+
+def test_channels_without_end() -> None:
+    """A venue that announces more and more of them does not fill our memory."""
+    parse = VENUE.parser()
+    frames = [SUBSCRIBED.replace(b"146471", str(number).encode()) for number in range(1025)]
+    for frame in frames[:-1]:
+        parse(frame)
+
+    with pytest.raises(DecodeError) as caught:
+        parse(frames[-1])
+    assert caught.value.reason == "bad_value"
+
+
+def test_without_the_flag_there_is_no_sequence() -> None:
+    """A venue that did not grant it is not held to it."""
+    conf = b'{"event":"conf","status":"OK","flags":0}'
+
+    assert isinstance(after(conf, SUBSCRIBED, b"[146471,[],1]", b"[146471,[]]"), Data)
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (b"", "bad_json"),
+        (b'{"event":"subscribed","channel":"ticker","symbol":"tBTCUSD"}', "missing_field"),
+        (b'{"event":"auth"}', "unknown_frame"),
+        (b'[146471,"zz",[],8]', "unknown_frame"),
+        (b'[146471,"hb","8"]', "bad_value"),
+        (b"[146471]", "wrong_type"),
+    ],
+)
+def test_broken_frames(frame: bytes, reason: str) -> None:
+    """What is no frame of the protocol is refused, with a word that says how."""
+    with pytest.raises(DecodeError) as caught:
+        after(CONF, SUBSCRIBED, frame)
+
+    assert caught.value.reason == reason
+
+
+def test_checksum() -> None:
+    """Over bids and asks in turn, at most 25 each, asks with their sign; signed."""
+    checksum = VENUE.books["book"].checksum
+    assert checksum is not None
+    bids: list[Level] = [("61000", "0.75"), ("60999", "1e-7")]
+    asks: list[Level] = [("61001", "0.25")]
+    many: list[Level] = [(str(price), "1") for price in range(30)]
+
+    # crc32 of "61000:0.75:61001:-0.25:60999:1e-7", from the trailer that gzip writes.
+    assert checksum(bids, asks) == 26516570
+    assert checksum(many, []) == checksum(many[:25], [])
+    assert checksum([], []) == 0
+
+
+def test_empty_snapshots() -> None:
+    """A book without orders is a snapshot; a list of bars without one is refused."""
+    (book,) = VENUE.decoder("book")(Data("book:250:tBTCUSD", b"[]"), 1)
+
+    assert (book.type, book.bids, book.asks) == ("snapshot", [], [])
+    with pytest.raises(DecodeError):
+        VENUE.decoder("candle_1m")(Data("candles:trade:1m:tBTCUSD", b"[]"), 1)
+
+
+def test_subscribe() -> None:
+    """Each channel has its own way of naming what is wanted."""
+    topics = [VENUE.topic(channel, "BTC-USDT") for channel in ("trade", "book", "bbo", "candle_1w")]
+    topics.append(VENUE.topic("mark", "BTC-USDT-PERP"))
+
+    assert [json.loads(VENUE.subscribe([topic], 1)) for topic in topics] == [
+        {"event": "subscribe", "channel": "trades", "symbol": "tBTCUST"},
+        *(
+            {
+                "event": "subscribe",
+                "channel": "book",
+                "symbol": "tBTCUST",
+                "prec": "P0",
+                "freq": "F0",
+                "len": length,
+            }
+            for length in ("250", "1")
+        ),
+        {"event": "subscribe", "channel": "candles", "key": "trade:1W:tBTCUST"},
+        {"event": "subscribe", "channel": "status", "key": "deriv:tBTCF0:USTF0"},
+    ]
+
+
+def test_instruments() -> None:
+    """Both ways; a code that we use for another currency has no name."""
+    assert VENUE.instruments is not None
+
+    found = VENUE.instruments.parse([LISTED, TICKERS])
+
+    assert [(one.name, one.symbol) for one in found] == [
+        ("AAA-BBB", "tAAABBB"),
+        ("AAVE-USD", "tAAVE:USD"),
+        ("ADA-USDT", "tADAUST"),
+        ("ATOM-ETH", "tATOETH"),
+        ("CHZ-USDT", "tCHZUST"),
+        ("BTC-CNHT", "tBTC:CNHT"),
+        ("ADA-USDT-PERP", "tADAF0:USTF0"),
+        ("BTC-USDT-PERP", "tBTCF0:USTF0"),
+    ]
+    assert [VENUE.to_symbol(one.name) for one in found] == [one.symbol for one in found]
+    volumes = {one.name: one.volume for one in found if one.volume}
+    assert volumes == {"ADA-USDT": "2410.6025", "BTC-USDT-PERP": "600000"}
+
+
+@pytest.mark.parametrize("name", ["BTC", "btc-usd", "tBTCUSD", "BTC-USD-250926"])
+def test_names_that_cannot_be(name: str) -> None:
+    """A name in another form is refused with the forms that fit."""
+    with pytest.raises(ValueError, match="BASE-QUOTE-PERP"):
+        VENUE.to_symbol(name)
