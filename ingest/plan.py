@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct, structs
 
-from ingest import venues
+from ingest import codecs, venues
 from ingest.config.schema import (
     Config,
     FeedConfig,
@@ -24,6 +24,7 @@ from ingest.config.schema import (
     VenueConfig,
     WebSocketConfig,
 )
+from ingest.model import Stream
 from ingest.venues.base import Instrument, Topic, Venue
 
 LogFormat = Literal["console", "json"]
@@ -190,7 +191,7 @@ def feed_topics(
 ) -> tuple[dict[str, list[Topic]], tuple[str, ...]]:
     """Return each feed's topics by its name, and notes on what of selectors is left out."""
     chosen: dict[str, list[Topic]] = {}
-    writers: dict[tuple[str, str, str], str] = {}
+    writers: dict[str, str] = {}  # of a stream, by its key
     notes: list[str] = []
     # Those that list their instruments first, wherever they stand.
     for feed in config.feeds:
@@ -203,19 +204,26 @@ def feed_topics(
                 for channel in feed.channels
             ]
             for topic in chosen[feed.name]:
-                writers[feed.venue, topic.channel, topic.instrument] = feed.name
+                writers[_key(config, feed, topic)] = feed.name
     for feed in config.feeds:
         if isinstance(feed.instruments, Selector):
             if feed.name not in selected:
                 raise TypeError(f"feed {feed.name}: its selector must be resolved before planning")
-            chosen[feed.name] = _selected_topics(feed, selected[feed.name], writers, notes)
+            chosen[feed.name] = _selected_topics(config, feed, selected[feed.name], writers, notes)
     return chosen, tuple(notes)
 
 
+def _key(config: Config, feed: FeedConfig, topic: Topic) -> str:
+    encoder = codecs.encoder(config.redis.encoding)
+    stream = Stream(feed.venue, topic.channel, topic.instrument)
+    return codecs.stream_key(encoder, config.redis.key, stream)
+
+
 def _selected_topics(
+    config: Config,
     feed: FeedConfig,
     instruments: Sequence[Instrument],
-    writers: dict[tuple[str, str, str], str],
+    writers: dict[str, str],
     notes: list[str],
 ) -> list[Topic]:
     venue = venues.get(feed.venue)
@@ -229,8 +237,7 @@ def _selected_topics(
             except ValueError as exc:
                 impossible.append(f"{channel} of {instrument.name} ({exc})")
                 continue
-            stream = (feed.venue, channel, instrument.name)
-            writer = writers.setdefault(stream, feed.name)
+            writer = writers.setdefault(_key(config, feed, topic), feed.name)
             if writer == feed.name:
                 topics.append(topic)
             else:

@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ingest import logging
+from ingest import codecs, logging
 from ingest.cli.console import stdout
 from ingest.cli.instruments import describe_age
 from ingest.cli.options import config_argument
-from ingest.config import Config, Selector, embedded_socket, load, socket_url
+from ingest.config import Config, RedisConfig, Selector, embedded_socket, load, socket_url
 from ingest.config.selectors import describe_selector
 from ingest.cores import available_cores
 from ingest.errors import IngestError
@@ -130,10 +130,17 @@ def _summary(config: Config, plan: Plan) -> list[str]:
         f"workers    {len(plan.workers)}, with {_topics_each(plan)}",
         f"streams    {streams:,} of market data, {connections:,} of connection events",
         f"redis      {where}",
-        f"keys       {redis.key}",
+        f"keys       {redis.key}{_beside(redis)}",
         f"entries    about {redis.maxlen:,} kept in each stream, encoded as {redis.encoding}",
         *(f"note       {note}" for note in plan.notes),
     ]
+
+
+def _beside(redis: RedisConfig) -> str:
+    encoder, own = codecs.encoder(redis.encoding), codecs.get("fields").keys.default
+    if encoder.complete:
+        return ""
+    return f"; {own} for what the encoding cannot say"
 
 
 def _topics_each(plan: Plan) -> str:

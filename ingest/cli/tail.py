@@ -33,7 +33,8 @@ def tail(pattern: str, url: str | None, count: int | None, start: str, as_json: 
     """Follow the streams whose keys match PATTERN; Ctrl-C stops.
 
     PATTERN is a Redis pattern, such as 'md:binance:trade:*' (quote it; default
-    md:*). Streams that appear later are followed too. Each entry is one line:
+    md:*). Data in other systems' encodings is under their keys: 'trades-*',
+    'stream:*'. Streams that appear later are followed too. Each entry is one line:
     key, id, then field=value; with --json an object with key, id and fields.
 
     The Redis is that of --url, else of INGEST_REDIS_URL, else the server that

@@ -6,12 +6,12 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from ingest.codecs.base import Record
+from ingest.codecs.base import OwnKeys, Record
 from ingest.codecs.fields_writer import Kind, kinds, writer
 from ingest.model import AnyEvent, Stream
 
 
-class FieldsCodec:
+class FieldsCodec(OwnKeys):
     """The default: readable with nothing but redis-cli."""
 
     def encode(self, stream: Stream, event: AnyEvent) -> tuple[int, bytes]:  # noqa: ARG002

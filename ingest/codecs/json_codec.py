@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.codecs.base import Record
+from ingest.codecs.base import OwnKeys, Record
 from ingest.codecs.resp import ONE_FIELD_D, bulk, only_field
 from ingest.model import AnyEvent, Stream
 
@@ -14,7 +14,7 @@ _encode = msgspec.json.Encoder().encode
 _decode: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 
 
-class JsonCodec:
+class JsonCodec(OwnKeys):
     """`{"venue":…,"channel":…,"instrument":…,"rx":…,…}`.
 
     The record says where it belongs, because one-field records travel on

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.codecs.base import Record
+from ingest.codecs.base import OwnKeys, Record
 from ingest.codecs.resp import ONE_FIELD_D, bulk, only_field
 from ingest.model import AnyEvent, Stream
 
@@ -27,7 +27,7 @@ _HEADERS = {
 }
 
 
-class MsgpackCodec:
+class MsgpackCodec(OwnKeys):
     """The record of `JsonCodec`, in about two thirds of its bytes."""
 
     def encode(self, stream: Stream, event: AnyEvent) -> tuple[int, bytes]:

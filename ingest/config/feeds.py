@@ -1,16 +1,21 @@
 """What makes a list of feeds sound: known names, and one writer for each stream."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
-from ingest import venues
+from ingest import codecs, venues
+from ingest.codecs import Encoder
 from ingest.config.problems import choose
 from ingest.config.reader import INVALID, Section
-from ingest.config.schema import FeedConfig, Selector
+from ingest.config.schema import FeedConfig, RedisConfig, Selector
+from ingest.model import Stream
 from ingest.venues.base import Venue
 
 _EXAMPLES = 3
+
+# Of which a venue has at least one form.
+_STAND_INS = ("BTC-USDT", "BTC-USD", "BTC-USDT-PERP", "BTC-USDC-PERP", "BTC-USD-PERP")
 
 # Venue, channel, instrument.
 _Stream = tuple[str, str, str]
@@ -23,6 +28,8 @@ class FeedRules:
         self._sections: list[Section] = []
         self._writers: dict[_Stream, str] = {}
         self._instruments: dict[tuple[str, str], str] = {}  # by venue and its symbol
+        # Of each feed with a selector, what stands for what will be selected.
+        self._selecting: list[dict[_Stream, str]] = []
 
     def check(self, section: Section) -> None:
         """Check one feed against its venue and against the feeds before it."""
@@ -39,6 +46,9 @@ class FeedRules:
         venue = venues.get(name)
         channels = _check_channels(section, venue)
         instruments = _check_instruments(section, venue, channels)
+        if isinstance(section.get("instruments"), Selector):
+            name_of_any = _stand_in(venue)
+            self._selecting.append({(name, c, name_of_any): section.path for c in channels})
         self._check_symbols(section, venue, instruments)
         self._check_writers(section, [(name, c, i) for i in instruments for c in channels])
 
@@ -57,6 +67,44 @@ class FeedRules:
                 section.report(
                     "name", f"is {section.shown('name')}, the name of {holder} too; use another"
                 )
+
+    def check_keys(self, redis: RedisConfig | None) -> None:
+        """No two streams have one key: another system may not tell our channels apart."""
+        if redis is None or not (isinstance(redis.encoding, str) and isinstance(redis.key, str)):
+            return  # reported already
+        encoder = codecs.encoder(redis.encoding)
+        if encoder.complete:
+            return
+        sections = {section.path: section for section in self._sections}
+        # Where selectors overlap, with lists too, one leaves the stream to the other.
+        for streams in (self._writers, *self._selecting):
+            self._check_keys(redis, encoder, sections, streams)
+
+    def _check_keys(
+        self,
+        redis: RedisConfig,
+        encoder: Encoder,
+        sections: Mapping[str, Section],
+        streams: Mapping[_Stream, str],
+    ) -> None:
+        holders: dict[str, Stream] = {}
+        shared: dict[tuple[str, str, str], tuple[str, Stream]] = {}
+        for (venue, channel, instrument), path in streams.items():
+            stream = Stream(venue, channel, instrument)
+            if encoder.key_parts(stream) is None:
+                continue
+            key = codecs.stream_key(encoder, redis.key, stream)
+            other = holders.setdefault(key, stream)
+            if other != stream:
+                # Once for each pair of channels, not for each instrument.
+                pair = (path, f"{other.venue} {other.channel}", channel)
+                shared.setdefault(pair, (key, stream))
+        for (path, other_name, channel), (key, stream) in shared.items():
+            sections[path].problems.add(
+                sections[path].table.line,
+                f"{path}: {channel} of {stream.instrument} and {other_name} are both {key} in "
+                f"encoding {redis.encoding}; keep one of them, or put {{channel}} into redis.key",
+            )
 
     def _check_symbols(self, section: Section, venue: Venue, instruments: Sequence[str]) -> None:
         """Two names for one thing at the venue would each get the other's data."""
@@ -104,6 +152,16 @@ def with_names(feeds: Sequence[FeedConfig]) -> tuple[FeedConfig, ...]:
     """Return the feeds, each with its name."""
     names = feed_names([(feed.venue, feed.name) for feed in feeds])
     return tuple(structs.replace(f, name=n) for f, n in zip(feeds, names, strict=True))
+
+
+def _stand_in(venue: Venue) -> str:
+    for instrument in _STAND_INS:
+        try:
+            venue.to_symbol(instrument)
+        except ValueError:
+            continue
+        return instrument
+    return _STAND_INS[0]
 
 
 def _check_channels(section: Section, venue: Venue) -> list[str]:

@@ -14,6 +14,8 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from msgspec import Struct
 
+from ingest import codecs
+from ingest.codecs import KeyForm
 from ingest.config.problems import choose
 
 
@@ -109,54 +111,62 @@ parse_ws_url = _url_parser(("ws", "wss"), WS_URL)
 parse_http_url = _url_parser(("http", "https"), HTTP_URL)
 parse_proxy_url = _url_parser(("http", "https", "socks4", "socks5", "socks5h"), PROXY_URL)
 
-ENCODINGS = ("fields", "json", "msgpack")
-ENCODING = "fields, json or msgpack"
+ENCODINGS = tuple(codecs.encodings())
+ENCODING = f"{', '.join(ENCODINGS[:-1])} or {ENCODINGS[-1]}"
 
 
 def parse_encoding(value: object) -> str:
     """How an entry's fields are written."""
-    if value in ("cryptofeed", "nautilus"):
-        raise ValueError(f"not supported yet by this version; use {ENCODING}")
     if value not in ENCODINGS:
         raise ValueError(choose(str(value), ENCODINGS))
     return str(value)
 
 
-PLACEHOLDERS = ("venue", "channel", "instrument")
-KEY = "text with {venue}, {channel} and {instrument}, each once and apart from one another"
+KEY = "text with the encoding's placeholders, each once and apart from one another"
 
 
 def parse_key(value: object) -> str:
-    """A template of stream keys under which no two streams share a key.
+    """A template of stream keys; `{{` and `}}` stand for braces, as in `str.format`.
 
-    `{{` and `}}` stand for braces, as in `str.format`.
+    Which placeholders there are is the encoding's: `check_key`.
     """
     text = _text(value, KEY)
     if len(text) > 200 or any(not char.isprintable() for char in text):
         raise ValueError(f"use {KEY}, at most 200 printable characters")
     try:
-        parts = list(Formatter().parse(text))
+        list(Formatter().parse(text))
     except ValueError:
         raise ValueError(f"its braces do not match; use {KEY}") from None
+    return text
+
+
+def check_key(text: str, form: KeyForm) -> None:
+    """Check that no two streams share a key under the template *text*.
+
+    Raises:
+        ValueError: they would, or it has other placeholders than *form*; with what to do.
+    """
+    advice = f"use {KEY}: {', '.join(f'{{{name}}}' for name in form.required)}"
+    if form.optional:
+        advice += f" and, if need be, {', '.join(f'{{{name}}}' for name in form.optional)}"
     found: list[str] = []
     between = ""
-    for literal, name, spec, conversion in parts:
+    for literal, name, spec, conversion in Formatter().parse(text):
         between += literal
         if name is None:
             continue
-        if name not in PLACEHOLDERS or spec or conversion:
-            raise ValueError(f"{{{name}}} is not one of its placeholders; use {KEY}")
+        if name not in form.required + form.optional or spec or conversion:
+            raise ValueError(f"{{{name}}} is not one of its placeholders; {advice}")
         if found and not between:
             # {channel}{instrument}: two streams could end up with one key.
             raise ValueError(f"{{{found[-1]}}} and {{{name}}} touch; put a : between them")
         found.append(name)
         between = ""
-    missing = [f"{{{name}}}" for name in PLACEHOLDERS if name not in found]
+    missing = [f"{{{name}}}" for name in form.required if name not in found]
     if missing:
         raise ValueError(f"it lacks {' and '.join(missing)}, so streams would share a key")
-    if len(found) != len(PLACEHOLDERS):
-        raise ValueError(f"use {KEY}")
-    return text
+    if len(found) != len(set(found)):
+        raise ValueError(advice)
 
 
 LISTEN = "an address host:port, such as 127.0.0.1:9464 or [::1]:9464"

@@ -11,7 +11,14 @@ from ingest.config.document import Table, parse
 from ingest.config.feeds import FeedRules, with_names
 from ingest.config.problems import Problems
 from ingest.config.reader import Reader, Section, shown
-from ingest.config.schema import Config, FeedConfig, ReconnectConfig, Selector, VenueConfig
+from ingest.config.schema import (
+    Config,
+    FeedConfig,
+    ReconnectConfig,
+    RedisConfig,
+    Selector,
+    VenueConfig,
+)
 from ingest.config.selectors import check_selector
 from ingest.errors import ConfigError
 
@@ -63,6 +70,7 @@ def _read(root: Table, problems: Problems) -> Config:
     def check_config(section: Section) -> None:
         rules.check_venue_names(section)
         feed_rules.check_names()
+        feed_rules.check_keys(section.get("redis"))
 
     reader = Reader(
         problems,
@@ -70,6 +78,7 @@ def _read(root: Table, problems: Problems) -> Config:
             Config: check_config,
             FeedConfig: feed_rules.check,
             ReconnectConfig: rules.check_reconnect,
+            RedisConfig: rules.check_redis,
             Selector: check_selector,
             VenueConfig: rules.check_venue,
         },

@@ -1,9 +1,10 @@
 """The rules that look at more than one value of a section, or at a venue's limits."""
 
-from ingest import venues
+from ingest import codecs, venues
 from ingest.config.document import Table
+from ingest.config.leaves import check_key
 from ingest.config.problems import choose
-from ingest.config.reader import Section
+from ingest.config.reader import INVALID, Section
 
 
 def check_reconnect(section: Section) -> None:
@@ -17,6 +18,25 @@ def check_reconnect(section: Section) -> None:
         section.report(
             "base_s", f"is {section.shown('base_s')}; use no more than cap_s, which is {cap_s:g}"
         )
+
+
+def check_redis(section: Section) -> None:
+    """A template of keys has the encoding's placeholders; without one, the encoding's own holds."""
+    encoding = section.get("encoding")
+    if encoding is None:
+        return
+    form = codecs.encoder(encoding).keys
+    if not section.given("key"):
+        section.fields["key"] = form.default
+        return
+    template = section.get("key")
+    if template is None:
+        return
+    try:
+        check_key(template, form)
+    except ValueError as exc:
+        section.report("key", f"is {section.shown('key')}; {exc}")
+        section.fields["key"] = INVALID
 
 
 def check_venue(section: Section) -> None:

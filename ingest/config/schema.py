@@ -20,7 +20,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=10**12)]
 
-Encoding = Literal["fields", "json", "msgpack"]
+Encoding = Literal["fields", "json", "msgpack", "cryptofeed", "nautilus"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 _RedisUrl = Annotated[str, Leaf(leaves.REDIS_URL, leaves.parse_redis_url, secret=True)]
@@ -42,7 +42,7 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
     url: _RedisUrl | None = None
     maxlen: Count = 1_000_000  # entries per stream, trimmed approximately
     encoding: _EncodingLeaf = "fields"
-    key: _KeyTemplate = "md:{venue}:{channel}:{instrument}"
+    key: _KeyTemplate = "md:{venue}:{channel}:{instrument}"  # `load`: the encoding's own
 
 
 class VenueConfig(Struct, frozen=True, kw_only=True):

@@ -10,12 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from ingest import codecs
 from ingest.config import Config, parse_config
 from ingest.cores import available_cores
 from ingest.demo.reader import StreamReader
 from ingest.demo.table import LiveTable, Summary, percentiles
 from ingest.demo.venue import DemoVenue, demo_venue
 from ingest.feed.status import FeedStatus
+from ingest.model import Stream
 from ingest.plan import LogFormat, Plan, make_plan
 from ingest.supervisor.service import redis_for
 from ingest.supervisor.supervisor import Supervisor
@@ -163,15 +165,13 @@ def _config(venue: DemoVenue) -> Config:
 def _keys(config: Config, plan: Plan) -> list[str]:
     """Every stream that the plan can write."""
     keys = []
+    encoder = codecs.encoder(config.redis.encoding)
     for worker in plan.workers:
         for connection in worker.connections:
             pairs = [(topic.channel, topic.instrument) for topic in connection.topics]
             for channel, instrument in [*pairs, ("feed", connection.name)]:
-                keys.append(
-                    config.redis.key.format(
-                        venue=connection.venue, channel=channel, instrument=instrument
-                    )
-                )
+                stream = Stream(connection.venue, channel, instrument)
+                keys.append(codecs.stream_key(encoder, config.redis.key, stream))
     return keys
 
 

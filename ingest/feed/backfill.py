@@ -78,12 +78,11 @@ class TradeBackfill:
             async with asyncio.timeout(_RECALL_S):
                 while left:
                     now, later = left[:_KEYS_AT_ONCE], left[_KEYS_AT_ONCE:]
-                    keys = [route.writer.key for route in now]
+                    keys = [route.outlet.key for route in now]
                     entries = await sink.newest(keys, _RECALLED_ENTRIES)
                     for route, newest in zip(now, entries, strict=True):
-                        publisher.recalled(
-                            route, *last_trade(publisher.codec, newest), time.time_ns()
-                        )
+                        known = last_trade(route.outlet.codec, newest)
+                        publisher.recalled(route, *known, time.time_ns())
                     left = later
         except (TimeoutError, SinkError) as exc:
             text = str(exc) or f"no answer within {_RECALL_S:g} s"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from ingest.codecs import Codec
+from ingest.codecs import Encoder
 from ingest.errors import DecodeError, RestError
 from ingest.feed.backfill import TradeBackfill
 from ingest.feed.counters import FeedCounters, count
@@ -49,7 +49,7 @@ class FeedConnection:
         worker: WorkerPlan,
         venue: Venue,
         sink: RedisStreamsSink,
-        codec: Codec,
+        encoder: Encoder,
         session: AsyncSession,
         gate: Gate,
         *,
@@ -77,7 +77,7 @@ class FeedConnection:
             plan,
             venue,
             sink,
-            codec,
+            encoder,
             worker.redis.key,
             self.counters,
             started_ns=time.time_ns(),

@@ -24,12 +24,12 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from ingest.books.tracker import BookTracker, Gap
-from ingest.codecs import Codec
+from ingest.codecs import Encoder
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
+from ingest.feed.outlet import Outlet
 from ingest.model import AnyEvent, Book, FeedEvent, Marker, Stream, Trade
 from ingest.plan import ConnectionPlan
-from ingest.sinks.buffer import StreamWriter
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.trades.tracker import Room, TradeTracker
 from ingest.venues.base import Data, Topic, Venue
@@ -47,32 +47,25 @@ class Route:
         "dropped",
         "gap",
         "heard",
-        "stream",
+        "outlet",
         "topic",
         "tracker",
         "trades",
-        "writer",
     )
 
     def __init__(
-        self,
-        topic: Topic,
-        venue: Venue,
-        stream: Stream,
-        writer: StreamWriter,
-        trades: TradeTracker | None,
+        self, topic: Topic, venue: Venue, outlet: Outlet, trades: TradeTracker | None
     ) -> None:
         self.topic = topic
         self.decode = venue.decoder(topic.channel)
-        self.stream = stream
-        self.writer = writer
+        self.outlet = outlet
         self.active = False  # in this session: acknowledged, or sending
         rule = venue.books.get(topic.channel)
         self.tracker = None if rule is None else BookTracker(rule)
         self.trades = trades
         self.heard = False  # data came; of routes that share a name, the first one's counts
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
-        self.dropped = 0  # of the writer's dropped entries, those that are marked
+        self.dropped = 0  # of the outlet's dropped entries, those that are marked
 
 
 class FeedPublisher:
@@ -86,7 +79,7 @@ class FeedPublisher:
         plan: ConnectionPlan,
         venue: Venue,
         sink: RedisStreamsSink,
-        codec: Codec,
+        encoder: Encoder,
         key_template: str,
         counters: FeedCounters,
         *,
@@ -106,7 +99,6 @@ class FeedPublisher:
         """
         self._on_book_lost = on_book_lost
         self._on_trades_missing = on_trades_missing
-        self.codec = codec
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
         room = Room(_MOST_HELD)
@@ -114,24 +106,18 @@ class FeedPublisher:
         reason = "worker_restarted" if after_crash else "started"
         reset = Marker(type="reset", reason=reason, rx=started_ns)
         for topic in plan.topics:
-            key = key_template.format(
-                venue=venue.name, channel=topic.channel, instrument=topic.instrument
-            )
             stream = Stream(venue.name, topic.channel, topic.instrument)
-            preface = (started_ns, *codec.encode(stream, reset))
-            writer = sink.open_stream(key, preface=preface)
+            outlet = Outlet(sink, encoder, key_template, stream, preface=reset)
             backfill, trades = venue.backfills.get(topic.channel), None
             if backfill is not None:
                 most = backfill.most if can_backfill else 0
                 trades = TradeTracker(most, room, recalling=recalling)
-            route = Route(topic, venue, stream, writer, trades)
+            route = Route(topic, venue, outlet, trades)
             if route.trades is not None:
                 self.continuous.append(route)
             self._routes.setdefault(topic.name, []).append(route)
-        self._feed_stream = Stream(venue.name, "feed", plan.name)
-        self._feed_writer = sink.open_stream(
-            key_template.format(venue=venue.name, channel="feed", instrument=plan.name)
-        )
+        feed = Stream(venue.name, "feed", plan.name)
+        self._feed = Outlet(sink, encoder, key_template, feed)
 
     def publish(self, data: Data, rx: int) -> bool:
         """Decode one data frame and hand over its events; False if nobody wants its topic.
@@ -144,7 +130,6 @@ class FeedPublisher:
         if routes is None:
             return False
         routes[0].heard = True
-        encode = self.codec.encode
         error: DecodeError | None = None
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
@@ -158,16 +143,16 @@ class FeedPublisher:
                 continue
             if route.gap or not route.active:
                 self._revive(route, rx)
-            writer = route.writer
-            if writer.dropped != route.dropped:
+            outlet = route.outlet
+            if outlet.dropped != route.dropped:
                 self._mark_dropped(route, rx)
-            stream, add = route.stream, writer.add
             if route.tracker is not None:
                 events = self._checked(route, route.tracker, events, rx)
             elif route.trades is not None:
                 events = self._continued(route, route.trades, events, rx)
+            add = outlet.add
             for event in events:
-                add(rx, *encode(stream, event))
+                add(event, rx)
             self._counters.events += len(events)
         if error is not None:
             raise error
@@ -185,7 +170,7 @@ class FeedPublisher:
         rx = whole.rx
         if was_in_gap:
             self._mark(route, Marker(type="resume", reason="snapshot", rx=rx))
-        self._add(route.writer, route.stream, whole, rx)
+        self._add(route.outlet, whole, rx)
         return True
 
     def recalled(self, route: Route, last: int | None, ts: int | None, rx: int) -> None:
@@ -243,7 +228,7 @@ class FeedPublisher:
     ) -> None:
         """Write what happened to the connection into its own stream."""
         event = FeedEvent(type=kind, rx=rx, reason=reason, detail=detail)
-        self._add(self._feed_writer, self._feed_stream, event, rx)
+        self._add(self._feed, event, rx)
 
     def gap(self, reason: str, rx: int) -> None:
         """Mark that data may be missing from here on: the session is over.
@@ -288,7 +273,7 @@ class FeedPublisher:
         return ()
 
     def _put_trades(self, route: Route, events: Sequence[Trade | Marker]) -> None:
-        counters, writer, stream = self._counters, route.writer, route.stream
+        counters, outlet = self._counters, route.outlet
         for event in events:
             if isinstance(event, Trade):
                 counters.trades_backfilled += event.backfill is True
@@ -297,7 +282,7 @@ class FeedPublisher:
                 if event.from_seq is not None and event.to_seq is not None:
                     counters.trades_missing += event.to_seq - event.from_seq + 1
             # Not all came just now: some were held back.
-            self._add(writer, stream, event, event.rx)
+            self._add(outlet, event, event.rx)
         tracker = route.trades
         assert tracker is not None
         counters.trade_repeats += tracker.repeats
@@ -332,7 +317,7 @@ class FeedPublisher:
 
     def _mark_dropped(self, route: Route, rx: int) -> None:
         # Not before the gap is taken: what is dropped now is missing as well.
-        dropped = route.writer.dropped
+        dropped = route.outlet.dropped
         if not self._mark(route, Marker(type="gap", reason="dropped", rx=rx)):
             return
         route.dropped = dropped
@@ -343,11 +328,11 @@ class FeedPublisher:
             self._mark(route, Marker(type="resume", reason="dropped", rx=rx))
 
     def _mark(self, route: Route, marker: Marker) -> bool:
-        return self._add(route.writer, route.stream, marker, marker.rx)
+        return self._add(route.outlet, marker, marker.rx)
 
-    def _add(self, writer: StreamWriter, stream: Stream, event: AnyEvent, rx: int) -> bool:
+    def _add(self, outlet: Outlet, event: AnyEvent, rx: int) -> bool:
         self._counters.events += 1
-        return writer.add(rx, *self.codec.encode(stream, event))
+        return outlet.add(event, rx)
 
 
 def _gap_marker(gap: Gap, rx: int) -> Marker:

@@ -25,12 +25,11 @@ class StreamWriter:
         key: str,
         maxlen: int | None,
         append: Callable[["Entry"], bool],
-        preface: "Preface | None" = None,
     ) -> None:
         self.key = key
         self.prefix = XaddPrefix(key, maxlen)
         self.ids = EntryIds()
-        self.preface = preface  # until it is known whether it is wanted
+        self.preface: Preface | None = None  # until it is known whether it is wanted
         self.dropped = 0  # entries of this stream that were lost: its owner marks the gap
         self._append = append
 
@@ -47,7 +46,15 @@ class StreamWriter:
 
 # A plain tuple: one is made per entry, and it is the cheapest thing that holds four values.
 Entry = tuple[StreamWriter, int, int, bytes]  # stream, rx_ns, count, encoded
-Preface = tuple[int, int, bytes]  # the same without the stream
+
+
+class Preface:
+    """An entry that is wanted, once, if any of the streams that have it held entries before."""
+
+    __slots__ = ("entry",)
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry: Entry | None = entry
 
 
 class PendingBuffer:

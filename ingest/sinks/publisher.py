@@ -76,9 +76,10 @@ class Publisher:
                 found = last_id(reply)
                 stream.ids.raise_to(found)
                 preface, stream.preface = stream.preface, None
-                if preface is not None and found != NO_ID:
-                    # Nothing was sent to this stream before: the front is its front.
-                    self._buffer.prepend((stream, *preface))
+                if preface is not None and preface.entry is not None and found != NO_ID:
+                    # Nothing was sent to its stream before: the front is its front.
+                    self._buffer.prepend(preface.entry)
+                    preface.entry = None
             del self._unlearned[: len(streams)]
 
     def _next_batch(self) -> Batch | None:

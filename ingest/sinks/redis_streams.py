@@ -77,19 +77,27 @@ class RedisStreamsSink:
         self._task.add_done_callback(self._on_done)
 
     def open_stream(
-        self, key: str, *, maxlen: int | None = None, preface: Preface | None = None
+        self,
+        key: str,
+        *,
+        maxlen: int | None = None,
+        preface: tuple[int, int, bytes] | None = None,
+        beside: StreamWriter | None = None,
     ) -> StreamWriter:
         """Return the handle to write to stream *key*; the same one for the same key.
 
         *maxlen* is the stream's own approximate length, instead of the settings'.
         *preface* is an entry (as in `StreamWriter.add`) that goes before all others,
-        but only if the stream turns out to hold entries of an earlier run.
+        but only if the stream turns out to hold entries of an earlier run. With
+        *beside*, a stream opened just before, it goes there, if either of the two does.
         """
         stream = self._streams.get(key)
         if stream is None:
-            stream = StreamWriter(
-                key, maxlen or self._settings.maxlen, self._buffer.append, preface
-            )
+            stream = StreamWriter(key, maxlen or self._settings.maxlen, self._buffer.append)
+            if preface is not None:
+                stream.preface = Preface((beside or stream, *preface))
+                if beside is not None:
+                    beside.preface = stream.preface
             self._streams[key] = stream
             self._publisher.learn(stream)
         return stream

@@ -6,14 +6,17 @@ from ingest.codecs import Codec
 
 
 def last_trade(
-    codec: Codec, entries: Sequence[Mapping[bytes, bytes]]
+    codec: Codec | None, entries: Sequence[Mapping[bytes, bytes]]
 ) -> tuple[int | None, int | None]:
     """Return the highest id among *entries*, and its time; None where there is none.
 
     Not the newest entry's: markers have no id, and what came late is not the last.
+    Without a *codec* the entries cannot be read.
     """
     last: int | None = None
     ts: int | None = None
+    if codec is None:
+        return None, None
     for entry in entries:
         try:
             record = codec.decode(entry)

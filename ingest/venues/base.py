@@ -256,6 +256,10 @@ class Venue(Struct, frozen=True, kw_only=True):
     instruments: InstrumentList | None = None
     books: Mapping[str, BookRule] = {}  # by our channel
     backfills: Mapping[str, Backfill] = {}  # by our channel
+    # What other systems call it, where the rules in `ingest.codecs.names` do not hold.
+    cryptofeed_name: str = ""
+    cryptofeed_short_days: bool = False  # 25U5, not 25U05
+    nautilus_symbol: Callable[[str], str] | None = None  # of our "BTC-USDT-PERP"
 
     def __post_init__(self) -> None:
         if (self.parse is None) == (self.new_parser is None):

@@ -62,4 +62,6 @@ VENUE = Venue(
     instruments=futures.instruments("/dapi/v1", _to_symbol, _volume),
     books=futures.books("/dapi/v1"),
     backfills=futures.backfills("/dapi/v1"),
+    cryptofeed_name="BINANCE_DELIVERY",
+    nautilus_symbol=futures.nautilus_symbol(_to_symbol),
 )

@@ -178,6 +178,16 @@ def split_instrument(venue: str, instrument: str, example: str) -> tuple[str, st
     return found[1], found[2], found[3]
 
 
+def nautilus_symbol(to_symbol: Callable[[str], str]) -> Callable[[str], str]:
+    """Return what nautilus_trader calls our instrument: its symbol, perpetuals with `-PERP`."""
+
+    def named(instrument: str) -> str:
+        symbol = to_symbol(instrument)
+        return f"{symbol.removesuffix('_PERP')}-PERP" if instrument.endswith("-PERP") else symbol
+
+    return named
+
+
 _MARK_PRICE = "{symbol_lower}@markPrice@1s"
 CHANNELS = {
     "trade": ChannelSpec(topic="{symbol_lower}@trade", decode=_trade),

@@ -44,4 +44,6 @@ VENUE = Venue(
     instruments=futures.instruments("/fapi/v1", _to_symbol, lambda day, _: day.quoteVolume),
     books=futures.books("/fapi/v1"),
     backfills=futures.backfills("/fapi/v1"),
+    cryptofeed_name="BINANCE_FUTURES",
+    nautilus_symbol=futures.nautilus_symbol(_to_symbol),
 )

@@ -544,6 +544,11 @@ def _path(channel: str, instrument: str) -> str:
     return f"/v5/public/{category}"
 
 
+def _nautilus_symbol(instrument: str) -> str:
+    _, quote, *term = instrument.split("-")
+    return f"{_to_symbol(instrument)}-{_category(quote, ''.join(term)).upper()}"
+
+
 def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
     names = list(dict.fromkeys(topic.name for topic in topics))
     return msgspec.json.encode({"op": "subscribe", "args": names, "req_id": str(request_id)})
@@ -657,4 +662,5 @@ VENUE = Venue(
     ),
     # A later snapshot replaces the book; `u` of 1 is made one above.
     books={"book": BookRule(continuity="plus_one")},
+    nautilus_symbol=_nautilus_symbol,
 )

@@ -489,4 +489,5 @@ VENUE = Venue(
     ),
     # "pu" is the "u" before; an idle book sends empty changes, with both the same.
     books={"book": BookRule(continuity="prev_seq")},
+    cryptofeed_name="CRYPTO.COM",
 )

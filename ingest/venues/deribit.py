@@ -576,4 +576,5 @@ VENUE = Venue(
         parse=_instruments,
     ),
     books={"book": _IN_STREAM, "book_raw": _IN_STREAM},
+    cryptofeed_short_days=True,
 )

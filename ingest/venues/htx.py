@@ -140,4 +140,5 @@ VENUE = Venue(
         parse=_instruments,
     ),
     books={"book": htx_wire.WHOLE_BOOKS},
+    cryptofeed_name="HUOBI",
 )

@@ -73,4 +73,5 @@ VENUE = Venue(
         RestRequest(path="/v2/linear-swap-ex/market/detail/batch_merged?business_type=all"),
     ),
     books={"book": htx_wire.INCREMENTAL_BOOKS, "book_step0": htx_wire.WHOLE_BOOKS},
+    cryptofeed_name="HUOBI_SWAP",
 )

@@ -430,4 +430,5 @@ VENUE = Venue(
     # 20 levels a side, whole each time, every 5 s (so a probe of 2026-09-24; with
     # `fast` 5 levels every 0.5 s, which cannot be told apart on one connection).
     books={"book": BookRule(continuity="none")},
+    nautilus_symbol=lambda instrument: f"{_to_symbol(instrument)}-USD-PERP",
 )

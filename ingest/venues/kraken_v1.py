@@ -325,4 +325,5 @@ VENUE = Venue(
     rest_limits=REST_LIMITS,
     instruments=InstrumentList(requests=LISTING, parse=_list),
     books={"book": BookRule(continuity="none", checksum=checksum, depth=DEPTH)},
+    nautilus_symbol=lambda instrument: instrument.replace("-", "/"),  # not by the old names
 )

@@ -95,7 +95,7 @@ class WorkerService:
             self._plan,
             venue,
             self._sink,
-            codecs.get(self._plan.redis.encoding),
+            codecs.encoder(self._plan.redis.encoding),
             self._session,
             self._gate,
             after_crash=after_crash,

@@ -17,7 +17,7 @@ def _to_symbol(instrument: str) -> str:
     return base + quote
 
 
-def _venue(name: str, channels: list[str], intervals: list[str]) -> Venue:
+def make_venue(name: str, channels: list[str], intervals: list[str]) -> Venue:
     return Venue(
         name=name,
         ws_url=f"wss://{name}.example/own",
@@ -45,8 +45,8 @@ def _venue(name: str, channels: list[str], intervals: list[str]) -> Venue:
 def two_venues(monkeypatch: pytest.MonkeyPatch) -> None:
     """`alpha` has trade, bbo and candles; `beta` has trade only; 10 topics a connection."""
     registry = {
-        "alpha": _venue("alpha", ["trade", "bbo", "candle"], ["1m"]),
-        "beta": _venue("beta", ["trade"], []),
+        "alpha": make_venue("alpha", ["trade", "bbo", "candle"], ["1m"]),
+        "beta": make_venue("beta", ["trade"], []),
     }
     monkeypatch.setattr(venues, "names", lambda: list(registry))
     monkeypatch.setattr(venues, "get", lambda name: registry[name])

@@ -1,9 +1,11 @@
 """Sizes, URLs, templates, addresses, names."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
+from ingest import codecs
 from ingest.config import leaves
 
 
@@ -75,20 +77,6 @@ BAD: list[tuple[Callable[[object], str], object, str]] = [
     (leaves.parse_ws_url, "https://h", "use a URL wss://"),
     (leaves.parse_http_url, "wss://h", "use a URL https://"),
     (leaves.parse_proxy_url, "h:1080", "use a URL http://"),
-    (
-        leaves.parse_key,
-        "md:{venue}:{channel}",
-        "it lacks {instrument}, so streams would share a key",
-    ),
-    (leaves.parse_key, "{venue}{channel}:{instrument}", "{venue} and {channel} touch"),
-    (leaves.parse_key, "{venue}:{channel}:{symbol}", "{symbol} is not one of its placeholders"),
-    (
-        leaves.parse_key,
-        "{venue}:{channel!r}:{instrument}",
-        "{channel} is not one of its placeholders",
-    ),
-    (leaves.parse_key, "{venue}:{channel:>9}:{instrument}", "is not one of its placeholders"),
-    (leaves.parse_key, "{venue}:{channel}:{instrument}:{venue}", "use text with {venue}"),
     (leaves.parse_key, "{venue", "its braces do not match"),
     (leaves.parse_key, "{venue}:{channel}:{instrument}\n", "printable"),
     (leaves.parse_listen, "9464", "use an address host:port"),
@@ -109,3 +97,50 @@ def test_bad(parse: Callable[[object], str], value: object, advice: str) -> None
         parse(value)
 
     assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "advice"),
+    [
+        ("fields", "md:{venue}:{channel}", "it lacks {instrument}, so streams would share a key"),
+        ("fields", "{venue}{channel}:{instrument}", "{venue} and {channel} touch"),
+        ("json", "{venue}:{channel}:{symbol}", "{symbol} is not one of its placeholders"),
+        ("fields", "{venue}:{channel!r}:{instrument}", "{channel} is not one of its placeholders"),
+        ("fields", "{venue}:{channel:>9}:{instrument}", "is not one of its placeholders"),
+        (
+            "fields",
+            "{venue}:{channel}:{instrument}:{venue}",
+            "apart from one another: {venue}, {channel}, {instrument}",
+        ),
+        ("cryptofeed", "{venue}:{channel}:{instrument}", "{venue} is not one of its placeholders"),
+        ("cryptofeed", "{exchange}-{symbol}", "it lacks {key}, so streams would share a key"),
+        (
+            "nautilus",
+            "{topic}{topic}",
+            "{topic} and {topic} touch",
+        ),
+        ("nautilus", "x", "it lacks {topic}"),
+        (
+            "nautilus",
+            "{topic}:{topic}",
+            "apart from one another: {topic} and, if need be, {channel}",
+        ),
+    ],
+)
+def test_keys_that_do_not_tell_streams_apart(encoding: str, text: str, advice: str) -> None:
+    """Each encoding has placeholders of its own."""
+    with pytest.raises(ValueError, match=re.escape(advice)):
+        leaves.check_key(text, codecs.encoder(encoding).keys)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        *((name, codecs.encoder(name).keys.default) for name in codecs.encodings()),
+        ("cryptofeed", "{channel}:{key}/{exchange}-{symbol}"),
+        ("nautilus", "trader-TRADER-001:stream:{topic}"),
+    ],
+)
+def test_keys_that_tell_streams_apart(encoding: str, text: str) -> None:
+    """The default of each encoding does, and more than that may be in it."""
+    leaves.check_key(leaves.parse_key(text), codecs.encoder(encoding).keys)

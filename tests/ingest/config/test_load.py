@@ -154,15 +154,19 @@ def test_the_configs_that_ship_are_sound(name: str, monkeypatch: pytest.MonkeyPa
             ["f.yaml:1: redis is a list; use a mapping with url, maxlen, encoding, key"],
         ),
         (
-            "redis:\n  encoding: cryptofeed",
+            "redis: {encoding: nautilus, key: 'md:{venue}:{channel}:{instrument}'}",
             [
-                'f.yaml:2: redis.encoding is "cryptofeed"; not supported yet by this version; '
-                "use fields, json or msgpack"
+                'f.yaml:1: redis.key is "md:{venue}:{channel}:{instrument}"; {venue} is not one of '
+                "its placeholders; use text with the encoding's placeholders, each once and apart "
+                "from one another: {topic} and, if need be, {channel}"
             ],
         ),
         (
             "redis: {encoding: jsn}",
-            ['f.yaml:1: redis.encoding is "jsn"; did you mean json? Use fields, json or msgpack'],
+            [
+                'f.yaml:1: redis.encoding is "jsn"; did you mean json? Use fields, json, msgpack, '
+                "cryptofeed or nautilus"
+            ],
         ),
         (
             "redis: {url: redis://127.0.0.1:99999}",

@@ -31,7 +31,7 @@ class FakeWriter:
         words = encoded.decode().split("\r\n")[1:-1:2]
         assert len(words) == count
         fields = dict(zip(words[::2], words[1::2], strict=True))
-        assert fields["rx"] == str(rx_ns)
+        assert fields.get("rx", str(rx_ns)) == str(rx_ns)  # theirs have none
         if self._sink.refusing:
             self.dropped += 1
             return False
@@ -49,10 +49,12 @@ class FakeSink:
         self.asked_to_wait = asyncio.Event()
         self._writable = asyncio.Event()
 
-    def open_stream(self, key: str, *, preface: Any = None) -> FakeWriter:
+    def open_stream(
+        self, key: str, *, preface: Any = None, beside: FakeWriter | None = None
+    ) -> FakeWriter:
         writer = FakeWriter(key, self)
-        if preface is not None and key in self.continued:
-            writer.add(*preface)
+        if preface is not None and self.continued & {key, beside and beside.key}:
+            (beside or writer).add(*preface)
         return writer
 
     async def newest(self, keys: list[str], count: int) -> list[list[dict[bytes, bytes]]]:
@@ -146,14 +148,15 @@ class Kit:
         on_book_lost: Callable[[Route], None] = lambda route: None,
         on_trades_missing: Callable[[Route], None] = lambda route: None,
         recalling: bool = False,
+        encoding: str = "fields",
     ) -> FeedPublisher:
         return FeedPublisher(
             plan,
             # Nobody fetches here what is missing: trades would wait for it.
             venue or structs.replace(venues.get(plan.venue), backfills={}),
             sink,  # type: ignore[arg-type]
-            codecs.get("fields"),
-            "md:{venue}:{channel}:{instrument}",
+            codecs.encoder(encoding),
+            codecs.encoder(encoding).keys.default,
             counters,
             started_ns=1,
             after_crash=after_crash,

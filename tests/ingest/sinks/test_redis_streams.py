@@ -313,3 +313,21 @@ async def test_a_preface_goes_only_before_a_continued_stream(server, kit) -> Non
         assert sink.counters.pending_bytes == 0
     assert server.values("old") == [1, 2, 0, 3, 4]
     assert server.values("new") == [3, 4]
+
+
+@pytest.mark.parametrize("continued", [["data"], ["aside"], ["data", "aside"], []])
+async def test_a_preface_may_go_beside(server, kit, continued: list[str]) -> None:
+    """Once, if either stream has entries of an earlier run."""
+    name = "-".join(["beside", *continued])
+    data, aside = f"{name}:data", f"{name}:aside"
+    async with kit.running(server.url) as sink:
+        for key in continued:
+            kit.fill(sink.open_stream(f"{name}:{key}"), [1])
+        assert await sink.flush(5) == 0
+    async with kit.running(server.url) as sink:
+        preface = (time.time_ns(), *kit.encoded(0))
+        beside = sink.open_stream(aside)
+        kit.fill(sink.open_stream(data, preface=preface, beside=beside), [2])
+        assert await sink.flush(5) == 0
+    assert server.values(data) == [1] * ("data" in continued) + [2]
+    assert server.values(aside) == [1] * ("aside" in continued) + [0] * bool(continued)

@@ -1,0 +1,60 @@
+"""Where the events of one stream go, in which encoding."""
+
+from typing import cast
+
+from ingest import codecs
+from ingest.codecs import Codec, Encoder
+from ingest.model import AnyEvent, Marker, Stream
+from ingest.sinks.redis_streams import RedisStreamsSink
+
+_own = codecs.get("fields")
+
+
+class Outlet:
+    """One stream; and beside it, under our own key, what its encoding cannot say.
+
+    With our own encodings the two are one. With another system's, markers, feed
+    events and what that system has no form for go beside it, in the default
+    encoding: its readers meet nothing they do not know, and nothing is lost.
+    """
+
+    __slots__ = ("_aside", "_encode", "_stream", "_writer", "codec", "key")
+
+    def __init__(
+        self,
+        sink: RedisStreamsSink,
+        encoder: Encoder,
+        key_template: str,
+        stream: Stream,
+        *,
+        preface: Marker | None = None,
+    ) -> None:
+        """*preface* goes before all else if there are entries of an earlier run."""
+        known = encoder.key_parts(stream) is not None
+        encode = encoder.encode if known else _own.encode
+        first = None
+        if preface is not None:
+            said = encode(stream, preface) or _own.encode(stream, preface)
+            first = (preface.rx, *said)
+        self._stream = stream
+        self._encode = encode
+        # What reads the entries back; None: another system's, whose they are.
+        self.codec = cast("Codec", encoder) if encoder.complete else None
+        self.key = key = codecs.stream_key(encoder, key_template, stream)
+        if known and not encoder.complete:
+            self._aside = sink.open_stream(codecs.own_key(stream))
+            self._writer = sink.open_stream(key, preface=first, beside=self._aside)
+        else:
+            self._writer = self._aside = sink.open_stream(key, preface=first)
+
+    @property
+    def dropped(self) -> int:
+        """Grows with each entry that is lost."""
+        return self._writer.dropped + self._aside.dropped
+
+    def add(self, event: AnyEvent, rx: int) -> bool:
+        """Hand over one event; never waits. False if it was dropped, which is counted."""
+        encoded = self._encode(self._stream, event)
+        if encoded is not None:
+            return self._writer.add(rx, *encoded)
+        return self._aside.add(rx, *_own.encode(self._stream, event))
