@@ -6,7 +6,8 @@ What a reader of one stream sees:
             and what a process that died had not yet published, is missing
     gap     from here on data may be missing: the connection was lost; or it is missing
             here: "dropped", Redis could not take it, or would not; "bad_message", it
-            could not be decoded
+            could not be decoded; "resync", the venue was asked to begin anew a book that
+            comes with the same subscription
     resume  the venue feeds this stream again; the gap ends here
 
 A book's gap ends only with a snapshot: the updates before it, though they go out as
@@ -32,7 +33,10 @@ from ingest.venues.base import Data, Topic, Venue
 class Route:
     """Where the data of one topic goes."""
 
-    __slots__ = ("active", "decode", "dropped", "gap", "stream", "topic", "tracker", "writer")
+    __slots__ = (
+        *("active", "decode", "dropped", "gap", "left"),
+        *("stream", "topic", "tracker", "writer"),
+    )
 
     def __init__(self, topic: Topic, venue: Venue, stream: Stream, writer: StreamWriter) -> None:
         self.topic = topic
@@ -43,6 +47,7 @@ class Route:
         rule = venue.books.get(topic.channel)
         self.tracker = None if rule is None else BookTracker(rule)
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
+        self.left = False  # the subscription is given up for a new one
         self.dropped = 0  # of the writer's dropped entries, those that are marked
 
 
@@ -70,6 +75,7 @@ class FeedPublisher:
         *on_book_lost* is called when the book of a route has to be begun again.
         """
         self._on_book_lost = on_book_lost
+        self._venue = venue
         self._codec = codec
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
@@ -144,7 +150,21 @@ class FeedPublisher:
         """The venue accepted these topics: an open gap ends, even if no data comes soon."""
         for topic in topics:
             for route in self._routes[topic.name]:
+                if route.left:
+                    route.left = False
+                    self._open_gap(route, "resync", rx, ended_by="resubscribed")
                 self._revive(route, rx)
+
+    def leaving(self, topics: Sequence[Topic]) -> None:
+        """These are unsubscribed, to be subscribed anew for the sake of a book among them.
+
+        What the others miss meanwhile lies before the new acknowledgement: data of the
+        old subscription still comes. Decoders stay: a subscription begins with what
+        makes them forget.
+        """
+        for topic in topics:
+            for route in self._routes[topic.name]:
+                route.left = route.tracker is None
 
     @property
     def active(self) -> int:
@@ -165,8 +185,11 @@ class FeedPublisher:
         """
         for routes in self._routes.values():
             for route in routes:
+                route.left = False
                 if route.active:
                     route.active = False
+                    # What it remembers is of the session that is over.
+                    route.decode = self._venue.decoder(route.topic.channel)
                     self._open_gap(route, reason, rx, ended_by="resubscribed")
 
     def _checked(

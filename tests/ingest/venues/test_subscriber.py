@@ -309,11 +309,11 @@ def test_a_topic_is_left_and_asked_for_anew() -> None:
     (topic,) = topics(1)
     subscriber = Subscriber(leaving, [topic], START)
     assert asked(subscriber.next_request(START)) == ["c0usdt@trade"]
-    assert subscriber.resubscribe(topic)  # it is being asked for
+    assert subscriber.resubscribe(topic) == ()  # it is being asked for
     assert subscriber.wait_ns(START) == 10 * S
     subscriber.on_ack(Ack(1))
 
-    assert subscriber.resubscribe(topic)
+    assert subscriber.resubscribe(topic) == (topic,)
     assert subscriber.next_request(START + S) == b"leave ['c0usdt@trade'] 2"
     assert subscriber.next_request(START + S) is None
     assert asked(subscriber.next_request(START + 2 * S)) == ["c0usdt@trade"]
@@ -325,7 +325,7 @@ def test_a_topic_is_left_and_asked_for_anew() -> None:
 def test_a_venue_where_a_topic_cannot_be_left() -> None:
     (topic,) = topics(1)
     subscriber = Subscriber(msgspec.structs.replace(venue(), unsubscribe=None), [topic], START)
-    assert not subscriber.resubscribe(topic)
+    assert subscriber.resubscribe(topic) is None
 
 
 def test_the_opening_comes_first() -> None:
