@@ -6,7 +6,8 @@ What a reader of one stream sees:
             and what a process that died had not yet published, is missing
     gap     from here on data may be missing: the connection was lost; or it is missing
             here: "dropped", Redis could not take it, or would not; "bad_message", it
-            could not be decoded
+            could not be decoded; "resync", the venue was asked to begin anew a book that
+            comes with the same subscription
     resume  the venue feeds this stream again; the gap ends here
 
 A book's gap ends only with a snapshot: the updates before it, though they go out as
@@ -42,15 +43,8 @@ class Route:
     """Where the data of one topic goes."""
 
     __slots__ = (
-        "active",
-        "decode",
-        "dropped",
-        "gap",
-        "heard",
-        "outlet",
-        "topic",
-        "tracker",
-        "trades",
+        *("active", "decode", "dropped", "gap", "heard", "left"),
+        *("outlet", "topic", "tracker", "trades"),
     )
 
     def __init__(
@@ -65,6 +59,7 @@ class Route:
         self.trades = trades
         self.heard = False  # data came; of routes that share a name, the first one's counts
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
+        self.left = False  # the subscription is given up for a new one
         self.dropped = 0  # of the outlet's dropped entries, those that are marked
 
 
@@ -99,6 +94,7 @@ class FeedPublisher:
         """
         self._on_book_lost = on_book_lost
         self._on_trades_missing = on_trades_missing
+        self._venue = venue
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
         room = Room(_MOST_HELD)
@@ -204,6 +200,9 @@ class FeedPublisher:
         """The venue accepted these topics: an open gap ends, even if no data comes soon."""
         for topic in topics:
             for route in self._routes[topic.name]:
+                if route.left:
+                    route.left = False
+                    self._open_gap(route, "resync", rx, ended_by="resubscribed")
                 self._revive(route, rx)
 
     def stale(self, head: Route, rx: int) -> None:
@@ -217,6 +216,17 @@ class FeedPublisher:
     def heads(self) -> list[Route]:
         """The first route of each of the venue's names: where `heard` is noted."""
         return [routes[0] for routes in self._routes.values()]
+
+    def leaving(self, topics: Sequence[Topic]) -> None:
+        """These are unsubscribed, to be subscribed anew for the sake of a book among them.
+
+        What the others miss meanwhile lies before the new acknowledgement: data of the
+        old subscription still comes. Decoders stay: a subscription begins with what
+        makes them forget.
+        """
+        for topic in topics:
+            for route in self._routes[topic.name]:
+                route.left = route.tracker is None
 
     @property
     def active(self) -> int:
@@ -237,8 +247,11 @@ class FeedPublisher:
         """
         for routes in self._routes.values():
             for route in routes:
+                route.left = False
                 if route.active:
                     route.active = False
+                    # What it remembers is of the session that is over.
+                    route.decode = self._venue.decoder(route.topic.channel)
                     self._open_gap(route, reason, rx, ended_by="resubscribed")
 
     def _checked(

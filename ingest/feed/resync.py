@@ -24,6 +24,8 @@ _AT_ONCE = 4  # requests under way; how many may be made is the budget's to say
 _BASE_S = 1.0
 _CAP_S = 60.0
 _HEALTHY_AFTER_S = 60.0
+# A new subscription that has not brought its snapshot by then is not going to.
+_PATIENCE_S = 10.0
 
 Fetch = Callable[[RestRequest], Awaitable[bytes]]
 
@@ -95,11 +97,17 @@ class BookResync:
                 self._wanted.discard(route)
                 self._attempts[route].whole_since_s = time.monotonic()
                 self._resubscribe(route.topic)
+                asyncio.get_running_loop().call_later(_PATIENCE_S, self._check, route)
             elif await self._fetched(publisher, route):
                 self._wanted.discard(route)
                 self._attempts[route].whole_since_s = time.monotonic()
             else:
                 self._later(route)
+
+    def _check(self, route: Route) -> None:
+        assert route.tracker is not None
+        if route.active and not route.tracker.synchronised:
+            self.want(route)
 
     async def _fetched(self, publisher: FeedPublisher, route: Route) -> bool:
         tracker, fetch = route.tracker, self._fetch

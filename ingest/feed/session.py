@@ -101,8 +101,11 @@ class FeedSession:
 
         Where the venue cannot do that, the connection is left for a new one.
         """
-        if not self._subscriber.resubscribe(topic):
+        left = self._subscriber.resubscribe(topic)
+        if left is None:
             self.leave("resync")
+        else:
+            self._publisher.leaving(left)
         self._stir.set()
 
     def leave(self, reason: str) -> None:
@@ -231,6 +234,9 @@ class FeedSession:
                 await self._ws.send_str(self._answers.popleft().decode())
             now_ns = time.monotonic_ns()
             self._expire(now_ns)
+            if self._subscriber.lost_again:
+                self._leaving = Reconnect("resync")
+                continue
             request = self._subscriber.next_request(now_ns)
             if request is not None:
                 await self._ws.send_str(request.decode())

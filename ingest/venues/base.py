@@ -20,6 +20,9 @@ class Topic(Struct, frozen=True, gc=False):
     instrument: str  # ours: "BTC-USDT"
     name: str  # the venue's, by which its data frames are recognised: "btcusdt@trade"
     path: str = ""  # of the URL that serves it, where a venue has several; "": `Venue.ws_url`'s
+    # What the venue calls the subscription, once it said so: `Ack.handle`. Only in what
+    # `Venue.unsubscribe` is given.
+    handle: str = ""
 
 
 class Data(Struct, frozen=True, gc=False):
@@ -37,6 +40,7 @@ class Ack(Struct, frozen=True, gc=False):
 
     request_id: int | None = None
     topics: tuple[str, ...] = ()
+    handle: str = ""  # by which the venue knows this subscription on this connection
 
 
 class Reject(Struct, frozen=True, gc=False):
@@ -246,7 +250,9 @@ class Venue(Struct, frozen=True, kw_only=True):
     # Only topics of one group go into one request, where the venue's requests are for
     # a single channel, or for a single topic.
     request_group: Callable[[Topic], str] = _one_group
-    # Without it, a topic is only begun anew with the whole connection.
+    # Topics of one group, as `subscribe`, with their `handle`. What the venue answers is
+    # neither `Ack` nor `Reject`, unless it has the request's id. Without it, a topic is
+    # only begun anew with the whole connection.
     unsubscribe: Callable[[Sequence[Topic], int], bytes] | None = None
     opening: Sequence[bytes] = ()  # sent first on every connection
     path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`

@@ -124,6 +124,7 @@ VENUE = Venue(
     to_symbol=_to_symbol,
     parse=streams.parse,
     subscribe=streams.subscribe,
+    unsubscribe=streams.unsubscribe,
     rest_limits=rest.limits(6000),  # exchangeInfo: REQUEST_WEIGHT, 6000 a minute
     instruments=rest.instruments(
         "/api/v3",

@@ -58,6 +58,7 @@ VENUE = Venue(
     to_symbol=_to_symbol,
     parse=streams.parse,
     subscribe=streams.subscribe,
+    unsubscribe=streams.unsubscribe,
     rest_limits=futures.REST_LIMITS,
     instruments=futures.instruments("/dapi/v1", _to_symbol, _volume),
     books=futures.books("/dapi/v1"),

@@ -6,7 +6,8 @@ and .../coin-margined-futures/websocket-market-streams
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -163,10 +164,15 @@ def parse(message: bytes) -> Inbound:
     raise DecodeError("unknown_frame", "binance frame: neither data, answer nor notice")
 
 
-def subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
+def _request(method: str, topics: Sequence[Topic], request_id: int) -> bytes:
     """Build the request for these topics; a stream that feeds several of them once."""
     names = list(dict.fromkeys(topic.name for topic in topics))
-    return msgspec.json.encode({"method": "SUBSCRIBE", "params": names, "id": request_id})
+    return msgspec.json.encode({"method": method, "params": names, "id": request_id})
+
+
+# Both are answered alike: `{"result": null, "id": …}`.
+subscribe: Final = partial(_request, "SUBSCRIBE")
+unsubscribe: Final = partial(_request, "UNSUBSCRIBE")
 
 
 def check_symbol(what: str, topic: str, symbol: str) -> None:

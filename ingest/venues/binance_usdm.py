@@ -39,6 +39,7 @@ VENUE = Venue(
     to_symbol=_to_symbol,
     parse=streams.parse,
     subscribe=streams.subscribe,
+    unsubscribe=streams.unsubscribe,
     path=_path,
     rest_limits=futures.REST_LIMITS,
     instruments=futures.instruments("/fapi/v1", _to_symbol, lambda day, _: day.quoteVolume),

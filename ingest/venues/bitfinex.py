@@ -71,6 +71,9 @@ _CHECKSUM_DEPTH = 25
 # Notices that ask for a new connection: the server restarts, or maintenance is over.
 _LEAVING = {20051: "server restart", 20061: "maintenance is over"}
 
+# Errors of a request to unsubscribe: it failed; there is no such subscription.
+_NOT_LEFT = (10400, 10401)
+
 # Where the venue's name of a currency is not everybody's.
 _CURRENCIES = {
     "ALGO": "ALG",
@@ -246,8 +249,11 @@ class _Parser:
                 raise DecodeError("bad_value", "bitfinex subscribed: channels without end")
             topic = _topic_of(event)
             self._topics[event.chanId] = topic
-            return Ack(topics=(topic,))
+            return Ack(topics=(topic,), handle=str(event.chanId))
         if event.event == "error":
+            if event.code in _NOT_LEFT:
+                # What it says of the channel, the request to subscribe will tell.
+                return Ignored("not unsubscribed")
             topics = (_topic_of(event),) if event.channel else ()
             return Reject(event.msg, str(event.code), topics=topics)
         if event.event == "conf":
@@ -259,6 +265,8 @@ class _Parser:
         if event.event == "pong":
             return Pong()
         if event.event == "unsubscribed":
+            if event.chanId is not None:
+                self._topics.pop(event.chanId, None)
             return Ignored("unsubscribed")
         raise DecodeError("unknown_frame", f"bitfinex: unknown event {event.event[:40]!r}")
 
@@ -527,6 +535,10 @@ def _to_symbol(instrument: str) -> str:
     return f"t{base}{quote}" if len(base) == len(quote) == _SHORT else f"t{base}:{quote}"
 
 
+def _unsubscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
+    return msgspec.json.encode({"event": "unsubscribe", "chanId": int(topics[0].handle or 0)})
+
+
 def _subscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
     channel, _, what = topics[0].name.partition(":")
     request = {"event": "subscribe", "channel": channel}
@@ -583,7 +595,8 @@ VENUE = Venue(
     },
     to_symbol=_to_symbol,
     new_parser=_new_parser,
-    subscribe=_subscribe,  # to leave a channel, its number is needed: only frames have that
+    subscribe=_subscribe,
+    unsubscribe=_unsubscribe,
     heartbeat=Heartbeat(payload=b'{"event":"ping","cid":1}', after_idle_s=20.0, timeout_s=10.0),
     # 10 to 90 requests a minute, depending on the endpoint (from memory).
     rest_limits=RestLimits(weight=(30, 60.0)),

@@ -10,6 +10,7 @@ import re
 from calendar import monthrange
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -71,6 +72,7 @@ class _Filter(Struct, gc=False):
 
 
 class _Request(Struct, gc=False):
+    op: str = ""
     args: list[str] | str = ""
 
 
@@ -181,6 +183,9 @@ def _parse(message: bytes) -> Inbound | list[Inbound]:
     if frame.success:
         return Ack(topics=(frame.subscribe,)) if frame.subscribe else Ignored("unsubscribed")
     if frame.error:
+        if frame.request is not None and frame.request.op == "unsubscribe":
+            # What it says of the topic, the request to subscribe will tell.
+            return Ignored("not unsubscribed")
         args = frame.request.args if frame.request is not None else ()
         names = (args,) if isinstance(args, str) else tuple(args)
         # It does not say which of several topics it means.
@@ -523,9 +528,9 @@ def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
     return found
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:  # noqa: ARG001  # has no ids
+def _request(op: str, topics: Sequence[Topic], request_id: int) -> bytes:  # noqa: ARG001  # has no ids
     return msgspec.json.encode(
-        {"op": "subscribe", "args": list(dict.fromkeys(topic.name for topic in topics))}
+        {"op": op, "args": list(dict.fromkeys(topic.name for topic in topics))}
     )
 
 
@@ -567,7 +572,8 @@ VENUE = Venue(
     intervals={"1m": "1m", "5m": "5m", "1h": "1h", "1d": "1d"},
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     # "If no message is received within 5 seconds, send the raw string 'ping'", and
     # expect 'pong' within 5 more.
     heartbeat=Heartbeat(payload=b"ping", after_idle_s=5.0, timeout_s=5.0),

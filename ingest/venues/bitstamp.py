@@ -7,6 +7,7 @@ Source: https://www.bitstamp.net/websocket/v2/ and https://www.bitstamp.net/api/
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
@@ -296,12 +297,8 @@ def _to_symbol(instrument: str) -> str:
     return pair.replace("-", "").lower() + perpetual.lower()
 
 
-def _subscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
-    return msgspec.json.encode({"event": "bts:subscribe", "data": {"channel": topics[0].name}})
-
-
-def _unsubscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
-    return msgspec.json.encode({"event": "bts:unsubscribe", "data": {"channel": topics[0].name}})
+def _request(event: str, topics: Sequence[Topic], _request_id: int) -> bytes:
+    return msgspec.json.encode({"event": event, "data": {"channel": topics[0].name}})
 
 
 def _rest_book_request(symbol: str) -> RestRequest:
@@ -336,8 +333,8 @@ VENUE = Venue(
     intervals={},
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
-    unsubscribe=_unsubscribe,
+    subscribe=partial(_request, "bts:subscribe"),
+    unsubscribe=partial(_request, "bts:unsubscribe"),
     # Offered, not demanded; the server's own ping frames come every 54 s.
     heartbeat=Heartbeat(payload=b'{"event":"bts:heartbeat"}', after_idle_s=30.0, timeout_s=10.0),
     rest_limits=RestLimits(weight=(10_000, 600.0)),  # 10,000 requests per 10 minutes

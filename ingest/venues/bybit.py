@@ -8,6 +8,7 @@ Source: https://bybit-exchange.github.io/docs/v5/ws/connect
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -549,9 +550,9 @@ def _nautilus_symbol(instrument: str) -> str:
     return f"{_to_symbol(instrument)}-{_category(quote, ''.join(term)).upper()}"
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
+def _request(op: str, topics: Sequence[Topic], request_id: int) -> bytes:
     names = list(dict.fromkeys(topic.name for topic in topics))
-    return msgspec.json.encode({"op": "subscribe", "args": names, "req_id": str(request_id)})
+    return msgspec.json.encode({"op": op, "args": names, "req_id": str(request_id)})
 
 
 def _rows(body: bytes) -> Raw | None:
@@ -644,7 +645,8 @@ VENUE = Venue(
     intervals=_INTERVALS,
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     path=_path,
     # "we recommend that you send the ping heartbeat packet every 20 seconds"
     heartbeat=Heartbeat(payload=b'{"op":"ping"}', after_idle_s=20.0, timeout_s=10.0, always=True),

@@ -6,6 +6,7 @@ Source: https://docs.cdp.coinbase.com/exchange/websocket-feed/channels
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -139,7 +140,8 @@ def _parse(message: bytes) -> Inbound:
     if channel is not None:
         return Data(f"{channel}:{frame.product_id}", message)
     if frame.type == "subscriptions":
-        # All that this connection has, not only what was asked for last.
+        # All that this connection has, not only what was asked for last: so it answers
+        # a request to unsubscribe, too.
         names = [f"{each.name}:{id_}" for each in frame.channels for id_ in each.product_ids or ()]
         return Ack(topics=tuple(names)) if names else Ignored("no subscriptions")
     if frame.type == "error":
@@ -255,13 +257,13 @@ def _to_symbol(instrument: str) -> str:
     return instrument
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:  # noqa: ARG001  # no ids here
+def _request(kind: str, topics: Sequence[Topic], request_id: int) -> bytes:  # noqa: ARG001  # no ids here
     products: dict[str, list[str]] = {}
     for name in dict.fromkeys(topic.name for topic in topics):
         channel, _, product = name.partition(":")
         products.setdefault(channel, []).append(product)
     channels = [{"name": name, "product_ids": ids} for name, ids in products.items()]
-    return msgspec.json.encode({"type": "subscribe", "channels": channels})
+    return msgspec.json.encode({"type": kind, "channels": channels})
 
 
 VENUE = Venue(
@@ -287,7 +289,8 @@ VENUE = Venue(
     intervals={},
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     rest_limits=REST_LIMITS,
     instruments=InstrumentList(
         requests=(RestRequest(path="/products"), RestRequest(path="/products/stats")),

@@ -8,6 +8,7 @@ Source: https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
@@ -181,7 +182,8 @@ def _split(frame: _Frame) -> Inbound | list[Inbound]:
         return Ignored("heartbeats")
     events = [(_decode_event(raw), raw) for raw in frame.events]
     if frame.channel == "subscriptions":
-        # All that this connection has, not only what was asked for last.
+        # All that this connection has, not only what was asked for last: so it answers
+        # a request to unsubscribe, too.
         topics = tuple(
             f"{channel}:{product}"
             for event, _ in events
@@ -354,9 +356,9 @@ def _channel(topic: Topic) -> str:
     return topic.name.partition(":")[0]
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:  # noqa: ARG001  # no ids here
+def _request(kind: str, topics: Sequence[Topic], request_id: int) -> bytes:  # noqa: ARG001  # no ids here
     products = list(dict.fromkeys(topic.name.partition(":")[2] for topic in topics))
-    request = {"type": "subscribe", "channel": _channel(topics[0]), "product_ids": products}
+    request = {"type": kind, "channel": _channel(topics[0]), "product_ids": products}
     return msgspec.json.encode(request)
 
 
@@ -385,7 +387,8 @@ VENUE = Venue(
     intervals={"5m": "FIVE_MINUTE"},  # the only one, and never asked for
     to_symbol=_to_symbol,
     new_parser=_new_parser,
-    subscribe=_subscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     request_group=_channel,  # "one channel per subscription message"
     # Without it, "most channels close within 60-90 seconds if no updates are sent".
     opening=(b'{"type":"subscribe","channel":"heartbeats"}',),

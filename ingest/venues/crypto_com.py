@@ -5,7 +5,8 @@ Source: https://exchange-developer.crypto.com/exchange/v1/docs (websocket)
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from functools import partial
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -426,14 +427,12 @@ def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
     return found
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
-    params = {
-        "channels": list(dict.fromkeys(topic.name for topic in topics)),
+def _request(method: str, topics: Sequence[Topic], request_id: int) -> bytes:
+    params: dict[str, Any] = {"channels": list(dict.fromkeys(topic.name for topic in topics))}
+    if method == "subscribe":
         # These concern books only: changes every 10 ms after a whole book.
-        "book_subscription_type": "SNAPSHOT_AND_UPDATE",
-        "book_update_frequency": 10,
-    }
-    return msgspec.json.encode({"id": request_id, "method": "subscribe", "params": params})
+        params |= {"book_subscription_type": "SNAPSHOT_AND_UPDATE", "book_update_frequency": 10}
+    return msgspec.json.encode({"id": request_id, "method": method, "params": params})
 
 
 VENUE = Venue(
@@ -477,7 +476,8 @@ VENUE = Venue(
     },
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     # The venue asks every 30 s (`public/heartbeat`) and wants its answer within 5.
     rest_limits=RestLimits(weight=(100, 1.0)),  # "100 requests per second" each, public
     instruments=InstrumentList(

@@ -8,6 +8,7 @@ Source: https://docs.deribit.com
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
@@ -62,8 +63,6 @@ _OTHER_SIDE: dict[Side, Side] = {"buy": "sell", "sell": "buy"}
 # Nobody asks anything else under this number: subscriptions count from 1.
 _HEARTBEAT = b'{"jsonrpc":"2.0","id":0,"method":"public/set_heartbeat","params":{"interval":30}}'
 _TEST = b'{"jsonrpc":"2.0","id":0,"method":"public/test","params":{}}'
-
-_LEAVING = 1_000_000_000  # what is added to the numbers of requests to unsubscribe
 
 # BTC-PERPETUAL, SOL_USDC-PERPETUAL, ETH-9APR21, BTC-25MAR22-50000-C,
 # XRP_USDC-30JUN23-0d625-P, BTC_USDC; not BTC-FS-27DEC24_PERP and other combinations.
@@ -204,12 +203,11 @@ def _parse(message: bytes) -> Inbound:
 
 
 def _answer(result: Raw, request_id: int | None) -> Inbound:
-    if request_id is not None and request_id >= _LEAVING:
-        return Ignored("answer to unsubscribe")  # it lists channels as that to subscribe does
     if bytes(result)[:1] != b"[":
         return Ignored("answer to set_heartbeat or test")
     topics = _decode_subscribed(result)
-    # The channels that were subscribed; one that does not exist is left out.
+    # The channels that were subscribed, or unsubscribed: only the number tells which. One
+    # that does not exist is left out.
     if not topics:
         return Reject("none of the channels exists", request_id=request_id)
     return Ack(request_id, tuple(topics))
@@ -492,14 +490,6 @@ def _to_symbol(instrument: str) -> str:
     return f"{symbol}-{strike.replace('.', 'd')}-{right}" if strike else symbol
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
-    return _request("public/subscribe", topics, request_id)
-
-
-def _unsubscribe(topics: Sequence[Topic], request_id: int) -> bytes:
-    return _request("public/unsubscribe", topics, _LEAVING + request_id)
-
-
 def _request(method: str, topics: Sequence[Topic], request_id: int) -> bytes:
     channels = list(dict.fromkeys(topic.name for topic in topics))
     return msgspec.json.encode(
@@ -558,8 +548,8 @@ VENUE = Venue(
     },
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
-    unsubscribe=_unsubscribe,
+    subscribe=partial(_request, "public/subscribe"),
+    unsubscribe=partial(_request, "public/unsubscribe"),
     # A call costs 500 credits, of which 10,000 come back each second.
     rest_limits=RestLimits(weight=(20, 1.0)),
     instruments=InstrumentList(

@@ -5,6 +5,7 @@ Source: https://www.gate.com/docs/developers/apiv4/ws/en/
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -398,7 +399,7 @@ def _request_group(topic: Topic) -> str:
     return topic.name if channel in _SINGLE else channel
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
+def _request(event: str, topics: Sequence[Topic], request_id: int) -> bytes:
     channel, _, rest = topics[0].name.partition(":")
     if channel == _CANDLES:
         payload = rest.split(":")
@@ -411,7 +412,7 @@ def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
             "time": _TIME,
             "id": request_id,
             "channel": channel,
-            "event": "subscribe",
+            "event": event,
             "payload": payload,
         }
     )
@@ -441,7 +442,8 @@ VENUE = Venue(
     intervals=_INTERVALS,
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     request_group=_request_group,
     heartbeat=Heartbeat(
         payload=b'{"time":%d,"channel":"spot.ping"}' % _TIME, after_idle_s=15.0, timeout_s=10.0

@@ -8,6 +8,7 @@ Source: https://docs.gemini.com/websocket/archived/v2
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -219,15 +220,7 @@ def _to_symbol(instrument: str) -> str:
     return instrument.replace("-", "")
 
 
-def _subscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
-    return _request("subscribe", topics)
-
-
-def _unsubscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
-    return _request("unsubscribe", topics)
-
-
-def _request(kind: str, topics: Sequence[Topic]) -> bytes:
+def _request(kind: str, topics: Sequence[Topic], _request_id: int) -> bytes:
     symbols: dict[str, list[str]] = {}
     for wanted in dict.fromkeys(topic.name for topic in topics):
         name, _, symbol = wanted.partition(":")
@@ -259,8 +252,8 @@ VENUE = Venue(
     intervals={name: name for name in ("1m", "5m", "15m", "30m", "1h", "6h", "1d")},
     to_symbol=_to_symbol,
     new_parser=_new_parser,
-    subscribe=_subscribe,
-    unsubscribe=_unsubscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     rest_limits=RestLimits(weight=(120, 60.0)),  # as above
     # What a symbol consists of is told by one request for each of them only: it is
     # read from the symbol.

@@ -133,6 +133,7 @@ VENUE = Venue(
     to_symbol=_to_symbol,
     parse=htx_wire.parse,
     subscribe=htx_wire.subscribe,
+    unsubscribe=htx_wire.unsubscribe,
     # The venue pings every 5 s and closes after two unanswered ones.
     rest_limits=RestLimits(weight=(10, 1.0)),  # "10 times per 1 second" of public market data
     instruments=InstrumentList(

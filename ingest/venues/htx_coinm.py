@@ -65,6 +65,7 @@ VENUE = Venue(
     to_symbol=_to_symbol,
     parse=htx_wire.parse,
     subscribe=htx_wire.subscribe,
+    unsubscribe=htx_wire.unsubscribe,
     path=_path,
     # Public information: "120 times/3 s" per IP; market data has 800 a second of its own.
     rest_limits=RestLimits(weight=(120, 3.0)),

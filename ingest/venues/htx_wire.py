@@ -7,6 +7,7 @@ coin-margined contracts), and the recordings.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
@@ -142,15 +143,19 @@ def _request_id(sent: int | str | None) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
+def _request(op: str, topics: Sequence[Topic], request_id: int) -> bytes:
     """Build the request for the one name of *topics*: there is no request for several."""
     name = topics[0].name
     if name.startswith("public."):
-        return msgspec.json.encode({"op": "sub", "cid": str(request_id), "topic": name})
-    request = {"sub": name, "id": str(request_id)}
+        return msgspec.json.encode({"op": op, "cid": str(request_id), "topic": name})
+    request = {op: name, "id": str(request_id)}
     if name.endswith(".high_freq"):
         request["data_type"] = "incremental"
     return msgspec.json.encode(request)
+
+
+subscribe: Final = partial(_request, "sub")
+unsubscribe: Final = partial(_request, "unsub")
 
 
 # -- market data ----------------------------------------------------------------

@@ -5,6 +5,7 @@ Source: https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/webso
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -176,6 +177,8 @@ def _control(channel: str, data: Raw) -> Inbound:
         # So it answers the repetition of a request whose answer came too late.
         if named and text.startswith("Already subscribed"):
             return Ack(topics=named)
+        if text.startswith("Already unsubscribed"):
+            return Ignored("unsubscribed")
         return Reject(text, topics=named)
     raise DecodeError("unknown_frame", f"hyperliquid frame: unknown channel {channel[:40]!r}")
 
@@ -373,13 +376,13 @@ def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
 
 # An unknown coin is not refused: the venue closes the connection, whatever else it
 # serves. So config names come best from the listing.
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:  # noqa: ARG001  # has no ids
+def _request(method: str, topics: Sequence[Topic], request_id: int) -> bytes:  # noqa: ARG001  # has no ids
     # All of one name, as a request holds one.
     kind, coin, *interval = topics[0].name.split(":")
     subscription = {"type": kind, "coin": coin}
     if interval:
         subscription["interval"] = interval[0]
-    return msgspec.json.encode({"method": "subscribe", "subscription": subscription})
+    return msgspec.json.encode({"method": method, "subscription": subscription})
 
 
 # fmt: off
@@ -415,7 +418,8 @@ VENUE = Venue(
     intervals={interval: interval for interval in _INTERVALS},
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     # "Closes any connection it has not sent a message to in the last 60 seconds".
     heartbeat=Heartbeat(payload=b'{"method":"ping"}', after_idle_s=30.0, timeout_s=15.0),
     rest_limits=RestLimits(weight=(1200, 60.0)),

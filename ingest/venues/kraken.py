@@ -8,6 +8,7 @@ Source: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 from zlib import crc32
 
@@ -436,7 +437,7 @@ def _kind(topic: Topic) -> str:
     return topic.name.rpartition(":")[0]
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
+def _request(method: str, topics: Sequence[Topic], request_id: int) -> bytes:
     kind = _kind(topics[0])
     channel, _, interval = kind.partition(":")
     params: dict[str, Any] = {
@@ -449,13 +450,13 @@ def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
         # Frames do not say which trigger they are from: one for both of our channels.
         wanted = any(topic.channel == "bbo" for topic in topics)
         params["event_trigger"] = "bbo" if wanted else "trades"
-    else:
+    elif method == "subscribe":
         # What lies before the subscription is no news, and comes again at each reconnect.
         params["snapshot"] = False
     if interval:
         params["interval"] = int(interval)
     number = request_id * len(_KINDS) + _KINDS.index(kind)
-    return msgspec.json.encode({"method": "subscribe", "params": params, "req_id": number})
+    return msgspec.json.encode({"method": method, "params": params, "req_id": number})
 
 
 VENUE = Venue(
@@ -485,7 +486,8 @@ VENUE = Venue(
     intervals=INTERVALS,
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     request_group=_kind,
     # Something comes every second, "heartbeat" if nothing else: 5 s of silence are
     # the documentation's sign of a dead connection.

@@ -6,6 +6,7 @@ Source: https://docs.kraken.com/exchange/api-reference/spot-websocket-v1
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -150,7 +151,9 @@ def _subscription_status(frame: _Event) -> Inbound:
             topics = (":".join(str(part) for part in parts if part is not None),)
         return Reject(frame.errorMessage, request_id=frame.reqid, topics=topics)
     if frame.status == "unsubscribed":
-        # Not at our wish, we never ask for it: a fresh connection subscribes anew.
+        if frame.reqid is not None:
+            return Ignored("unsubscribed")
+        # Not at our wish, which has a number: a fresh connection subscribes anew.
         return Reconnect("unsubscribed by the venue")
     raise DecodeError("unknown_frame", f"kraken-v1: subscription is {frame.status[:40]!r}")
 
@@ -280,14 +283,14 @@ def _kind(topic: Topic) -> str:
     return topic.name.rpartition(":")[0]
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
+def _request(event: str, topics: Sequence[Topic], request_id: int) -> bytes:
     name, _, number = _kind(topics[0]).partition(":")
     subscription: dict[str, Any] = {"name": name}
     if number:
         subscription["depth" if name == "book" else "interval"] = int(number)
     return msgspec.json.encode(
         {
-            "event": "subscribe",
+            "event": event,
             "reqid": request_id,
             "pair": [topic.name.rpartition(":")[2] for topic in topics],
             "subscription": subscription,
@@ -319,7 +322,8 @@ VENUE = Venue(
     intervals=INTERVALS,
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     request_group=_kind,
     heartbeat=Heartbeat(payload=b'{"event":"ping"}', after_idle_s=5.0, timeout_s=5.0),
     rest_limits=REST_LIMITS,

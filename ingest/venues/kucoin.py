@@ -7,6 +7,7 @@ Source: https://www.kucoin.com/docs/websocket/introduction
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 from urllib.parse import quote
 
@@ -403,15 +404,7 @@ def _kind(topic: Topic) -> str:
     return topic.name.partition(":")[0]
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
-    return _request("subscribe", topics, request_id, is_answered=True)
-
-
-def _unsubscribe(topics: Sequence[Topic], request_id: int) -> bytes:
-    return _request("unsubscribe", topics, request_id, is_answered=False)
-
-
-def _request(kind: str, topics: Sequence[Topic], request_id: int, *, is_answered: bool) -> bytes:
+def _request(kind: str, topics: Sequence[Topic], request_id: int) -> bytes:
     symbols = dict.fromkeys(topic.name.partition(":")[2] for topic in topics)
     return msgspec.json.encode(
         {
@@ -419,7 +412,7 @@ def _request(kind: str, topics: Sequence[Topic], request_id: int, *, is_answered
             "type": kind,
             "topic": f"{_kind(topics[0])}:{','.join(symbols)}",
             "privateChannel": False,
-            "response": is_answered,
+            "response": True,  # both are answered alike, by the number only
         }
     )
 
@@ -470,8 +463,8 @@ VENUE = Venue(
     },
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
-    unsubscribe=_unsubscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     request_group=_kind,
     # `pingInterval` 18000 and `pingTimeout` 10000 of the token's answer: it closes
     # connections that do not ping, data or no data.

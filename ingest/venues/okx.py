@@ -8,6 +8,7 @@ Source: https://www.okx.com/docs-v5/en/#order-book-trading-market-data
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Final, Literal
 from zlib import crc32
 
@@ -567,7 +568,7 @@ def _request_group(topic: Topic) -> str:
     return _type_of(symbol) if channel == _LIQUIDATIONS else ""
 
 
-def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
+def _request(op: str, topics: Sequence[Topic], request_id: int) -> bytes:
     args = []
     for topic in topics:
         channel, _, symbol = topic.name.partition(":")
@@ -575,7 +576,7 @@ def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
             args = [{"channel": channel, "instType": _type_of(symbol)}]
         else:
             args.append({"channel": channel, "instId": symbol})
-    return msgspec.json.encode({"id": str(request_id), "op": "subscribe", "args": args})
+    return msgspec.json.encode({"id": str(request_id), "op": op, "args": args})
 
 
 VENUE = Venue(
@@ -588,7 +589,8 @@ VENUE = Venue(
         # cannot exceed 64 KB"; at most some 70 bytes each, this keeps to it
         # whether it is meant per request or per connection.
         topics_per_connection=500,
-        # 480 subscribe requests an hour and connection: 5 are enough for all.
+        # 480 requests an hour and connection, to subscribe or unsubscribe: 5 are enough
+        # for all; the rest is for books that are begun anew.
         topics_per_request=100,
         request_bytes=64 * 1024,
         requests_per_s=3.0,
@@ -610,7 +612,8 @@ VENUE = Venue(
     intervals=_INTERVALS,
     to_symbol=_to_symbol,
     parse=_parse,
-    subscribe=_subscribe,
+    subscribe=partial(_request, "subscribe"),
+    unsubscribe=partial(_request, "unsubscribe"),
     request_group=_request_group,
     path=_path,
     # Cut after 30 s without a push; a text "ping" within that keeps it.

@@ -7,13 +7,15 @@ Pure: bytes and times in, bytes and times out. The connection's shell sends what
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ingest.venues.base import Ack, Reject, Topic, Venue
 
 _NS_PER_S = 1_000_000_000
+# Requests to leave whose answers are told apart from those to subscribe.
+_REMEMBERED = 64
 
 
 # Topics that share the venue's name: one subscription feeds them all.
@@ -48,6 +50,9 @@ class Subscriber:
 
     `active`: the venue said yes. `refused`: it said no, and why. `unanswered`:
     it said nothing, twice. Bounded by the number of topics.
+
+    A topic that came to its end may be left and asked for anew. `lost_again`: one of
+    those did not come back; it was there before, so a new connection is worth a try.
     """
 
     def __init__(self, venue: Venue, topics: Sequence[Topic], now_ns: int) -> None:
@@ -60,6 +65,11 @@ class Subscriber:
         self._plain = deque(venue.opening)  # to be sent first; nobody waits for the answers
         self._queue: deque[_Chunk] = deque()
         self._sent: dict[int, _Sent] = {}  # by request id, oldest first
+        self._to_leave: dict[str, list[_Bundle]] = {}  # by group
+        self._leave_ids: deque[int] = deque(maxlen=_REMEMBERED)
+        self._handles: dict[str, str] = {}  # by the venue's name; only where it gives any
+        self._again: set[Topic] = set()  # left, and not yet back
+        self.lost_again = False
         self.active: set[Topic] = set()
         self.refused: dict[Topic, Reject] = {}
         self.unanswered: set[Topic] = set()
@@ -74,7 +84,7 @@ class Subscriber:
     @property
     def settled(self) -> bool:
         """Whether every topic has come to its end: nothing to send, nothing awaited."""
-        return not self._plain and not self._queue and not self._sent
+        return not (self._plain or self._queue or self._to_leave or self._sent)
 
     def wait_ns(self, now_ns: int) -> int | None:
         """Return how long until there is something to send or to expire.
@@ -82,7 +92,7 @@ class Subscriber:
         0 means now, `None` not before an answer comes.
         """
         due = [sent.deadline_ns for sent in self._sent.values()]
-        if self._plain or self._queue:
+        if self._plain or self._queue or self._to_leave:
             due.append(self._may_send_ns)
         return max(0, min(due) - now_ns) if due else None
 
@@ -98,7 +108,7 @@ class Subscriber:
             self.count_message(now_ns)
             return self._plain.popleft()
         if not self._queue:
-            return None
+            return self._leave(now_ns) if self._to_leave else None
         chunk = self._queue.popleft()
         self._request_id += 1
         message = self._fit(chunk)
@@ -110,21 +120,23 @@ class Subscriber:
         self.count_message(now_ns)
         return message
 
-    def resubscribe(self, topic: Topic) -> bool:
+    def resubscribe(self, topic: Topic) -> Sequence[Topic] | None:
         """Leave *topic*, and what shares its name, and ask for it anew.
 
-        False if the venue has no way of leaving a single topic.
+        Several go into one request, where the venue takes so many. Returns those that
+        are left; `None` if the venue has no way of leaving a single topic.
         """
-        bundle = self._bundles[topic.name]
         if self._venue.unsubscribe is None:
-            return False
-        if topic not in self.active:
-            return True  # it is being asked for already
-        self._request_id += 1
-        self._plain.append(self._venue.unsubscribe(bundle, self._request_id))
+            return None
+        # Data may come though the subscription was never answered.
+        if topic not in self.active and topic not in self.unanswered:
+            return ()  # it is being asked for already, or was refused
+        bundle = self._bundles[topic.name]
         self.active.difference_update(bundle)
-        self._queue.append(_Chunk([bundle]))
-        return True
+        self.unanswered.difference_update(bundle)
+        self._again.update(bundle)
+        self._to_leave.setdefault(self._venue.request_group(topic), []).append(bundle)
+        return bundle
 
     def count_message(self, now_ns: int) -> None:
         """Make room in the pacing for a message that went out now, such as a heartbeat."""
@@ -136,12 +148,17 @@ class Subscriber:
         One that names topics is for those, else it is for the whole request.
         Answers that fit nothing under way (repeated, or too late) are passed over.
         """
+        if ack.handle:
+            self._handles.update(dict.fromkeys(ack.topics, ack.handle))
+        if ack.request_id in self._leave_ids:
+            return []
         if ack.topics:
             accepted = self._take_named(ack.topics)
         else:
             accepted = self._take_request(ack.request_id)
         topics = _flat(accepted)
         self.active.update(topics)
+        self._again.difference_update(topics)
         return topics
 
     def on_reject(self, reject: Reject) -> list[Topic]:
@@ -151,6 +168,8 @@ class Subscriber:
         or, as venues answer in order, the oldest one under way. Such a request
         may owe it to a single bad topic: its halves are tried on their own.
         """
+        if reject.request_id in self._leave_ids:
+            return []  # what it says of the topic, the request to subscribe will tell
         refused = self._take_named(reject.topics, refused=True)
         if not reject.topics:
             refused = self._take_request(
@@ -162,6 +181,7 @@ class Subscriber:
                 return []
         topics = _flat(refused)
         self.refused.update((topic, reject) for topic in topics)
+        self._miss(topics)
         return topics
 
     def expire(self, now_ns: int) -> Expired:
@@ -181,23 +201,59 @@ class Subscriber:
                 retried += bundles
                 self._queue.append(_Chunk(bundles, is_retry=not sent.has_refusal))
         self.unanswered.update(_flat(abandoned))
+        self._miss(_flat(abandoned))
         return Expired(tuple(_flat(retried)), tuple(_flat(abandoned)))
+
+    def _leave(self, now_ns: int) -> bytes:
+        """Build a request to leave some topics, and queue the one that asks for them anew."""
+        assert self._venue.unsubscribe is not None
+        group, bundles = next(iter(self._to_leave.items()))
+        self._request_id += 1
+        self._leave_ids.append(self._request_id)
+        known = [self._with_handle(bundle) for bundle in bundles]
+        fitting = self._fitting(self._venue.unsubscribe, known)
+        self._queue.append(_Chunk(bundles[:fitting]))
+        del bundles[:fitting]
+        if not bundles:
+            del self._to_leave[group]
+        self.count_message(now_ns)
+        return self._venue.unsubscribe(_flat(known[:fitting]), self._request_id)
+
+    def _with_handle(self, bundle: _Bundle) -> _Bundle:
+        handle = self._handles.get(bundle[0].name)
+        if handle is None:
+            return bundle
+        return tuple(structs.replace(topic, handle=handle) for topic in bundle)
+
+    def _miss(self, topics: Sequence[Topic]) -> None:
+        if not self._again.isdisjoint(topics):
+            self._again.difference_update(topics)
+            self.lost_again = True
 
     def _fit(self, chunk: _Chunk) -> bytes:
         """Build the chunk's request; what does not fit in its bytes goes back to the queue."""
-
-        def build(count: int) -> bytes:
-            return self._venue.subscribe(_flat(chunk.bundles[:count]), self._request_id)
-
-        counts = range(1, len(chunk.bundles) + 1)
-        # A topic that is too long on its own goes out all the same: the venue
-        # is to say what it thinks of it.
-        limit = self._venue.limits.request_bytes
-        fitting = max(1, bisect_right(counts, limit, key=lambda count: len(build(count))))
+        fitting = self._fitting(self._venue.subscribe, chunk.bundles)
         if fitting < len(chunk.bundles):
             self._queue.appendleft(_Chunk(chunk.bundles[fitting:], chunk.is_retry))
             del chunk.bundles[fitting:]
-        return build(fitting)
+        return self._venue.subscribe(_flat(chunk.bundles), self._request_id)
+
+    def _fitting(
+        self, build: Callable[[Sequence[Topic], int], bytes], bundles: Sequence[_Bundle]
+    ) -> int:
+        """Return how many of *bundles* the venue takes in one request."""
+        limits = self._venue.limits
+        counts = range(1, min(len(bundles), limits.topics_per_request) + 1)
+        # A topic that is too long on its own goes out all the same: the venue
+        # is to say what it thinks of it.
+        return max(
+            1,
+            bisect_right(
+                counts,
+                limits.request_bytes,
+                key=lambda count: len(build(_flat(bundles[:count]), self._request_id)),
+            ),
+        )
 
     def _take_request(self, request_id: int | None) -> list[_Bundle]:
         sent = self._sent.pop(request_id, None) if request_id is not None else None

@@ -24,6 +24,7 @@ from ingest.embedded import server_binary
 DEADLINE_S = 30.0
 ROOT = Path(__file__).parents[2]
 SCRIPTED_VENUE = ROOT / "tests/servers/scripted_venue.py"
+OKX_BOOKS = ROOT / "tests/servers/okx_books.py"
 
 
 class Program:
@@ -139,14 +140,11 @@ class Service(Program):
         return {line["worker"]: line["pid"] for line in self.all("worker: started")}
 
 
-class ScriptedVenue(Program):
-    """See tests/servers/scripted_venue.py."""
+class Venue(Program):
+    """One of our own; see tests/servers."""
 
-    def __init__(self, script: list[list[list[Any]]], port: int = 0) -> None:
-        super().__init__(
-            *(str(SCRIPTED_VENUE), "--script", json.dumps(script), "--port", str(port)),
-            output="stdout",
-        )
+    def __init__(self, *command: str) -> None:
+        super().__init__(*command, output="stdout")
         self.port: int = self.wait("listening")["port"]
         self.url = f"ws://127.0.0.1:{self.port}"
 
@@ -288,14 +286,18 @@ def streams_at() -> Iterator[Callable[[Path], Streams]]:
 class Kit:
     """Starts the programs and ends them."""
 
-    Service, ScriptedVenue, Replay = Service, ScriptedVenue, Replay
+    Service, Venue, Replay = Service, Venue, Replay
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._started: list[Program] = []
 
-    def venue(self, *script: list[list[Any]], port: int = 0) -> ScriptedVenue:
-        return self._keep(ScriptedVenue(list(script), port))
+    def venue(self, *script: list[list[Any]], port: int = 0) -> Venue:
+        options = ("--script", json.dumps(script), "--port", str(port))
+        return self._keep(Venue(str(SCRIPTED_VENUE), *options))
+
+    def okx_books(self) -> Venue:
+        return self._keep(Venue(str(OKX_BOOKS)))
 
     def replay(self, *options: str) -> Replay:
         return self._keep(Replay(self.directory, *options))

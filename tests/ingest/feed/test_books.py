@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from ingest.feed.publisher import FeedPublisher, Route
 from ingest.feed.resync import BookResync
 from ingest.model import Book
 from ingest.venues.base import BookRule, Data, RestBook, RestRequest, Topic
+from wscore import Backoff
 
 DEADLINE_S = 5.0
 BTC, ETH = "md:binance:book:BTC-USDT", "md:binance:book:ETH-USDT"
@@ -58,6 +60,12 @@ class Books:
         wire = {"E": 1, "s": symbol, "U": first, "u": last, "b": [["1", "2"]], "a": levels}
         topic = f"{symbol.lower()}@depth@100ms"
         assert self.publisher.publish(Data(topic, msgspec.json.encode(wire)), rx)
+
+    def snapshot(self, symbol: str, seq: int) -> None:
+        """As if one came in the stream: this venue has none."""
+        tracker = self.route(symbol).tracker
+        assert tracker is not None
+        tracker.step(decode_snapshot(str(seq).encode(), 1))
 
     def route(self, symbol: str) -> Route:
         return self.publisher._routes[f"{symbol.lower()}@depth@100ms"][0]
@@ -223,3 +231,47 @@ async def test_a_book_of_the_stream_is_subscribed_anew(kit: Any, sink: Any) -> N
         books.delta("BTCUSDT", 5, 5)
         await until(lambda: again == ["btcusdt@depth@100ms"])
     assert rest.requests.empty()
+
+
+async def test_a_promised_snapshot_that_does_not_come(
+    kit: Any, sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The subscription is begun anew once more, and again, for as long as the book is not whole."""
+    monkeypatch.setattr("ingest.feed.resync._BASE_S", 0.0)
+    monkeypatch.setattr("ingest.feed.resync._PATIENCE_S", 0.01)
+    books = Books(kit, sink, IN_STREAM)
+    again: list[str] = []
+    async with resyncing(books, Rest(), lambda topic: again.append(topic.name)):
+        books.delta("BTCUSDT", 1, 3)
+        books.delta("BTCUSDT", 5, 5)
+        await until(lambda: len(again) == 3)
+        books.snapshot("BTCUSDT", 7)
+        await asyncio.sleep(0.05)
+        assert len(again) == 3
+
+
+async def test_a_book_that_is_lost_over_and_over_is_begun_more_and_more_rarely(
+    kit: Any, sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first time at once; the wait grows, up to a minute."""
+    waits: list[float] = []
+    monkeypatch.setattr("ingest.feed.resync._BASE_S", 1e-6)
+    monkeypatch.setattr("ingest.feed.resync._CAP_S", 20e-6)
+    monkeypatch.setattr("ingest.feed.resync.Backoff", partial(Backoff, random=lambda: 1.0))
+    books = Books(kit, sink, IN_STREAM)
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+
+    def noting(delay: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
+        if delay < 1e-3:  # not the patience with a new subscription
+            waits.append(delay)
+        return call_later(delay, callback, *args)
+
+    again: list[str] = []
+    async with resyncing(books, Rest(), lambda topic: again.append(topic.name)):
+        monkeypatch.setattr(loop, "call_later", noting)
+        for number in range(7):
+            books.snapshot("BTCUSDT", 7)
+            books.delta("BTCUSDT", 99, 99)
+            await until(lambda: len(again) > number)  # noqa: B023  # awaited here
+    assert [round(wait * 1e6) for wait in waits] == [0, 2, 4, 8, 16, 20, 20]

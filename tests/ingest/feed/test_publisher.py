@@ -159,6 +159,28 @@ def test_one_frame_for_several_channels(kit: Any, sink: Any, counters: FeedCount
     assert [entry["rate"] for entry in funding] == ["-0.1", "-0.1"]
 
 
+def test_what_is_remembered_of_a_topic_ends_with_the_session(
+    kit: Any, sink: Any, counters: FeedCounters
+) -> None:
+    """A bar of the session before is not closed by one of the next: what it became is not known."""
+    plan = kit.plan("BTC-USD", venue="kraken", channels=("candle_1m",))
+    publisher = kit.publisher(plan, sink, counters)
+
+    def publish(minute: int) -> None:
+        bar = dict.fromkeys(("open", "high", "low", "close", "volume", "trades", "interval"), 1)
+        begin = f"2025-01-01T00:0{minute}:00Z"
+        payload = msgspec.json.encode([{"symbol": "BTC/USD", "interval_begin": begin, **bar}])
+        assert publisher.publish(Data("ohlc:1:BTC/USD", payload, "update"), minute)
+
+    publish(1)
+    publish(2)
+    publisher.gap("close_1006", 2)
+    publish(7)
+
+    found = [e.get("closed") or e["type"] for e in sink.of("md:kraken:candle_1m:BTC-USD")]
+    assert found == ["0", "1", "0", "gap", "resume", "0"]
+
+
 def test_active_topics(kit: Any, publisher: Any, trade: Any) -> None:
     """Acknowledged, or sending without; none once the session is over."""
     topics = kit.plan("BTC-USDT", "ETH-USDT").topics

@@ -32,15 +32,15 @@ def after(*frames: bytes) -> Inbound:
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        (SUBSCRIBED, Ack(topics=("ticker:tREQUSD",))),
+        (SUBSCRIBED, Ack(topics=("ticker:tREQUSD",), handle="146471")),
         (
             b'{"event":"subscribed","channel":"book","chanId":146465,"symbol":"tCHZUST",'
             b'"prec":"P0","freq":"F0","len":"100","pair":"CHZUST"}',
-            Ack(topics=("book:100:tCHZUST",)),
+            Ack(topics=("book:100:tCHZUST",), handle="146465"),
         ),
         (
             b'{"event":"subscribed","channel":"candles","chanId":3,"key":"trade:1m:tBTCUSD"}',
-            Ack(topics=("candles:trade:1m:tBTCUSD",)),
+            Ack(topics=("candles:trade:1m:tBTCUSD",), handle="3"),
         ),
         (
             b'{"event":"info","version":2,"serverId":"08c3ea49-017b-4265-959a-aef128755661",'
@@ -61,11 +61,27 @@ def after(*frames: bytes) -> Inbound:
             b'{"event":"error","msg":"event: invalid","code":10000}',
             Reject("event: invalid", code="10000"),
         ),
+        (
+            b'{"event":"error","msg":"unsubscribe: invalid","code":10400}',
+            Ignored("not unsubscribed"),
+        ),
     ],
 )
 def test_control_frames(frame: bytes, expected: Inbound) -> None:
     """Answers name their topic as we do, notices are told apart by their code."""
     assert after(frame) == expected
+
+
+def test_a_channel_that_was_left() -> None:
+    """Its number means nothing any more, however often it is left and begun anew."""
+    parse = VENUE.parser()
+    for number in range(1, 1500):
+        text = b'{"event":"subscribed","channel":"ticker","chanId":%d,"symbol":"tREQUSD"}' % number
+        assert parse(text) == Ack(topics=("ticker:tREQUSD",), handle=str(number))
+        left = b'{"event":"unsubscribed","status":"OK","chanId":%d}' % number
+        assert parse(left) == Ignored("unsubscribed")
+    with pytest.raises(DecodeError, match="no channel has the number 1499"):
+        parse(b"[1499,[1]]")
 
 
 def test_numbers_are_those_of_the_connection() -> None:

@@ -61,17 +61,6 @@ def test_control_frames(frame: bytes, expected: Inbound) -> None:
     assert VENUE.parser()(frame) == expected
 
 
-def test_leaving() -> None:
-    """Its answer lists channels as well; it accepts none of them."""
-    assert VENUE.unsubscribe is not None
-    left = json.loads(VENUE.unsubscribe([VENUE.topic("book", "BTC-USD-PERP")], 3))
-
-    answer = {"jsonrpc": "2.0", "id": left["id"], "result": left["params"]["channels"]}
-
-    assert left["method"] == "public/unsubscribe"
-    assert isinstance(VENUE.parser()(json.dumps(answer).encode()), Ignored)
-
-
 def test_heartbeats() -> None:
     """They are asked for when a connection opens; the venue's question is answered."""
     (opening,) = VENUE.opening

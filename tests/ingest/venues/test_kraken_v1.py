@@ -56,6 +56,11 @@ def parse(frame: bytes) -> Inbound | list[Inbound]:
             b'"status":"unsubscribed","subscription":{"name":"trade"}}',
             Reconnect("unsubscribed by the venue"),
         ),
+        (
+            b'{"channelID":1,"channelName":"trade","event":"subscriptionStatus","pair":"XBT/USD",'
+            b'"reqid":4,"status":"unsubscribed","subscription":{"name":"trade"}}',
+            Ignored("unsubscribed"),
+        ),
         (b'{"Error":"Exceeded msg rate"}', Ignored("Exceeded msg rate")),
     ],
 )

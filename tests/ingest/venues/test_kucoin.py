@@ -132,7 +132,7 @@ def test_subscribe() -> None:
     assert json.loads(VENUE.subscribe(books, 1))["topic"] == "/market/level2:A-B,C-D"
     assert VENUE.unsubscribe is not None
     left = json.loads(VENUE.unsubscribe(books[:1], 2))
-    assert (left["type"], left["response"]) == ("unsubscribe", False)
+    assert (left["type"], left["id"]) == ("unsubscribe", "2")
     assert json.loads(VENUE.subscribe([topic], 12)) == {
         "id": "12",
         "type": "subscribe",

@@ -309,11 +309,11 @@ def test_a_topic_is_left_and_asked_for_anew() -> None:
     (topic,) = topics(1)
     subscriber = Subscriber(leaving, [topic], START)
     assert asked(subscriber.next_request(START)) == ["c0usdt@trade"]
-    assert subscriber.resubscribe(topic)  # it is being asked for
+    assert subscriber.resubscribe(topic) == ()  # it is being asked for
     assert subscriber.wait_ns(START) == 10 * S
     subscriber.on_ack(Ack(1))
 
-    assert subscriber.resubscribe(topic)
+    assert subscriber.resubscribe(topic) == (topic,)
     assert subscriber.next_request(START + S) == b"leave ['c0usdt@trade'] 2"
     assert subscriber.next_request(START + S) is None
     assert asked(subscriber.next_request(START + 2 * S)) == ["c0usdt@trade"]
@@ -322,10 +322,111 @@ def test_a_topic_is_left_and_asked_for_anew() -> None:
     assert subscriber.settled
 
 
+def anew(count: int, **limits: object) -> tuple[Subscriber, list[Topic]]:
+    """A subscriber whose topics are all active; two requests went out."""
+    some = topics(count)
+    subscriber = Subscriber(venue(requests_per_s=1e12, **limits), some, START)
+    while subscriber.next_request(START + S) is not None:
+        pass
+    subscriber.on_ack(Ack(topics=tuple(names(some))))
+    assert subscriber.active == set(some)
+    return subscriber, some
+
+
+def requests(subscriber: Subscriber) -> list[tuple[str, list[str]]]:
+    """What is to be sent now: method and topics."""
+    sent = iter(lambda: subscriber.next_request(START + 2 * S), None)
+    return [(json.loads(one)["method"], asked(one)) for one in sent]
+
+
+def test_several_topics_are_left_together() -> None:
+    """As many as a request may hold; they are asked for anew before more are left."""
+    subscriber, some = anew(6)
+    for topic in some:
+        assert subscriber.resubscribe(topic) == (topic,)
+        assert subscriber.resubscribe(topic) == ()  # already
+
+    expected = [
+        (method, names(part))
+        for part in (some[:4], some[4:])
+        for method in ("UNSUBSCRIBE", "SUBSCRIBE")
+    ]
+    assert requests(subscriber) == expected
+
+
+def test_answers_to_leaving_are_none_to_coming_back() -> None:
+    """Whatever they name: they have the number of the request to leave."""
+    subscriber, (topic,) = anew(1)
+    subscriber.resubscribe(topic)
+    assert len(requests(subscriber)) == 2
+
+    assert subscriber.on_ack(Ack(2, (topic.name,))) == []
+    assert subscriber.on_reject(Reject("no", request_id=2, topics=(topic.name,))) == []
+    assert not subscriber.refused
+    assert subscriber.on_ack(Ack(3, (topic.name,))) == [topic]
+
+
+def test_the_venue_s_own_name_of_a_subscription() -> None:
+    """The one it was given last."""
+    told: list[list[str]] = []
+
+    def leave(some: Sequence[Topic], number: int) -> bytes:
+        told.append([topic.handle for topic in some])
+        return b"{}"
+
+    (topic,) = topics(1)
+    leaving = msgspec.structs.replace(venue(requests_per_s=1e12), unsubscribe=leave)
+    subscriber = Subscriber(leaving, [topic], START)
+    for handle in ("7", "8"):
+        while subscriber.next_request(START + S) is not None:
+            pass
+        assert subscriber.on_ack(Ack(topics=(topic.name,), handle=handle)) == [topic]
+        subscriber.resubscribe(topic)
+    while subscriber.next_request(START + S) is not None:
+        pass
+    assert told[-1] == ["8"]
+    assert ["7"] in told
+
+
+def test_a_topic_that_does_not_come_back() -> None:
+    """Refused, or not answered twice; a topic that never was there is another matter."""
+    subscriber, (topic,) = anew(1)
+    subscriber.resubscribe(topic)
+    requests(subscriber)
+    subscriber.on_reject(Reject("no", topics=(topic.name,)))
+    assert subscriber.lost_again
+
+    subscriber, (topic,) = anew(1)
+    subscriber.resubscribe(topic)
+    requests(subscriber)
+    assert not subscriber.expire(START + 20 * S).abandoned
+    assert not subscriber.lost_again
+    subscriber.next_request(START + 30 * S)
+    assert subscriber.expire(START + 60 * S).abandoned == (topic,)
+    assert subscriber.lost_again
+
+    subscriber = Subscriber(venue(), [topic], START)
+    subscriber.next_request(START)
+    subscriber.on_reject(Reject("no", topics=(topic.name,)))
+    assert not subscriber.lost_again
+
+
+def test_a_topic_that_was_never_answered_may_be_left() -> None:
+    """Its data may come all the same."""
+    (topic,) = topics(1)
+    subscriber = Subscriber(venue(requests_per_s=1e12), [topic], START)
+    for later in (0, 20, 40):
+        subscriber.next_request(START + later * S)
+        subscriber.expire(START + (later + 15) * S)
+    assert subscriber.unanswered == {topic}
+    assert subscriber.resubscribe(topic) == (topic,)
+    assert not subscriber.unanswered
+
+
 def test_a_venue_where_a_topic_cannot_be_left() -> None:
     (topic,) = topics(1)
     subscriber = Subscriber(msgspec.structs.replace(venue(), unsubscribe=None), [topic], START)
-    assert not subscriber.resubscribe(topic)
+    assert subscriber.resubscribe(topic) is None
 
 
 def test_the_opening_comes_first() -> None:
