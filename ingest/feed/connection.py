@@ -10,6 +10,7 @@ from ingest.codecs import Codec
 from ingest.feed.budget import RateBudget
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatLost
+from ingest.feed.ports import Connector, FeedSink, FeedSocket
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.resync import BookResync, Fetch
 from ingest.feed.retry import VenueLeaving, describe, disconnect_reason, retry_after_s
@@ -18,10 +19,9 @@ from ingest.feed.session import FeedSession, names_of
 from ingest.feed.status import FeedState, FeedStatus
 from ingest.logging import worth_a_line
 from ingest.plan import ConnectionPlan, WorkerPlan
-from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.venues.base import Topic, Venue
 from ingest.venues.subscriber import Subscriber
-from wscore import AsyncSession, AsyncWebSocket, Backoff, CurlError, WsCloseCode
+from wscore import Backoff, CurlError, WsCloseCode
 
 _log = structlog.get_logger(__name__)
 
@@ -38,9 +38,9 @@ class FeedConnection:
         plan: ConnectionPlan,
         worker: WorkerPlan,
         venue: Venue,
-        sink: RedisStreamsSink,
+        sink: FeedSink,
         codec: Codec,
-        session: AsyncSession,
+        session: Connector,
         connects: RateBudget,
         *,
         after_crash: bool,
@@ -80,8 +80,8 @@ class FeedConnection:
         self._samples = SampledLog()
         self._state: FeedState = "waiting"
         self._away_since_s: float | None = None  # monotonic; None before the first connection
-        self._opening: asyncio.Task[AsyncWebSocket] | None = None
-        self._ws: AsyncWebSocket | None = None
+        self._opening: asyncio.Task[FeedSocket] | None = None
+        self._ws: FeedSocket | None = None
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -149,7 +149,7 @@ class FeedConnection:
             self._publisher.feed_event("disconnected", time.time_ns(), reason="shutdown")
         return 0.0
 
-    async def _open(self) -> AsyncWebSocket | None:
+    async def _open(self) -> FeedSocket | None:
         """Connect; None if `stop` came first."""
         self._state = "connecting"
         self.counters.attempts += 1
@@ -177,7 +177,7 @@ class FeedConnection:
             opening.cancel()
         return None if opening.cancelled() else opening.result()
 
-    async def _serve(self, ws: AsyncWebSocket) -> None:
+    async def _serve(self, ws: FeedSocket) -> None:
         self._ws = ws
         self.counters.connects += 1
         try:
@@ -189,7 +189,7 @@ class FeedConnection:
             # Also after an error of ours: the venue is told, and nothing leaks.
             await ws.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
 
-    async def _read(self, ws: AsyncWebSocket) -> None:
+    async def _read(self, ws: FeedSocket) -> None:
         self._state = "subscribing"
         _log.debug("feed: connected", url=self._plan.url)
         self._publisher.feed_event("connected", time.time_ns())

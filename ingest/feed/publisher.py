@@ -22,10 +22,9 @@ from ingest.books.tracker import BookTracker, Gap
 from ingest.codecs import Codec
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
+from ingest.feed.ports import EntryWriter, FeedSink
 from ingest.model import AnyEvent, Book, FeedEvent, Marker, Stream
 from ingest.plan import ConnectionPlan
-from ingest.sinks.buffer import StreamWriter
-from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.venues.base import Data, Topic, Venue
 
 
@@ -34,7 +33,7 @@ class Route:
 
     __slots__ = ("active", "decode", "dropped", "gap", "stream", "topic", "tracker", "writer")
 
-    def __init__(self, topic: Topic, venue: Venue, stream: Stream, writer: StreamWriter) -> None:
+    def __init__(self, topic: Topic, venue: Venue, stream: Stream, writer: EntryWriter) -> None:
         self.topic = topic
         self.decode = venue.decoder(topic.channel)
         self.stream = stream
@@ -56,7 +55,7 @@ class FeedPublisher:
         self,
         plan: ConnectionPlan,
         venue: Venue,
-        sink: RedisStreamsSink,
+        sink: FeedSink,
         codec: Codec,
         key_template: str,
         counters: FeedCounters,
@@ -219,7 +218,7 @@ class FeedPublisher:
     def _mark(self, route: Route, marker: Marker) -> bool:
         return self._add(route.writer, route.stream, marker, marker.rx)
 
-    def _add(self, writer: StreamWriter, stream: Stream, event: AnyEvent, rx: int) -> bool:
+    def _add(self, writer: EntryWriter, stream: Stream, event: AnyEvent, rx: int) -> bool:
         self._counters.events += 1
         return writer.add(rx, *self._codec.encode(stream, event))
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ingest.recordings.errors import RecordingError
 from ingest.recordings.reader import find_files, read_file
-from ingest.recordings.records import Record, RestAnswer, WsMessage, WsOpened, WsSent
+from ingest.recordings.records import Record, RestAnswer, WsClosed, WsMessage, WsOpened, WsSent
 from ingest.replay.dialects import DIALECTS
 from ingest.replay.dialects.base import Dialect
 from ingest.replay.tracks import Entry, Stretch, Track, arrange
@@ -104,7 +104,7 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
                     key = dialect.rest_key(parts.path, parts.query)
                     if key is not None:
                         answers[key].append(record)
-                case WsOpened() | WsSent():
+                case WsOpened() | WsSent() | WsClosed():
                     pass  # what the recording client did does not bind today's
     tracks, stretches = arrange(entries)
     for recorded in answers.values():
@@ -114,10 +114,13 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
 
 def _dialect_of(file: Path, records: Sequence[Record]) -> Dialect | None:
     for record in records:
-        if isinstance(record, WsOpened | WsSent | RestAnswer):
-            host = urlsplit(record.url).hostname if not isinstance(record, WsSent) else None
+        if isinstance(record, WsOpened | RestAnswer):
+            host = urlsplit(record.url).hostname
+            known = next((d for d in DIALECTS.values() if host in d.hosts), None)
+            if known is not None:
+                return known
             if host is not None:
-                return next((d for d in DIALECTS.values() if host in d.hosts), None)
+                break  # a proxy, a replay, or somebody we do not know: the directory says who
     # <venue>/<session>/<file> or <venue>/<file>
     for folder in (file.parent.name, file.parent.parent.name):
         for dialect in DIALECTS.values():

@@ -293,6 +293,9 @@ class Kit:
     def replay(self, *options: str) -> Replay:
         return self._keep(Replay(self.directory, *options))
 
+    def program(self, *command: str, output: str, **popen: Any) -> Program:
+        return self._keep(Program(*command, output=output, **popen))
+
     def service(
         self, redis_url: str | None, *feeds: Any, popen: Any = None, **more: Any
     ) -> Service:
