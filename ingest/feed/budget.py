@@ -2,6 +2,10 @@
 
 from collections import deque
 
+# The venue counts an attempt when it arrives, and one may take longer on its way than the
+# next: a window is kept longer by so much.
+JITTER_S = 0.25
+
 
 class RateBudget:
     """At most `count` uses in any `window_s`, wherever that begins.
@@ -10,8 +14,10 @@ class RateBudget:
     of them than uses, each has one use in a window that is longer to match.
     """
 
-    def __init__(self, count: int, window_s: float, *, shares: int = 1) -> None:
-        self._window_s = window_s * max(1.0, shares / count)
+    def __init__(
+        self, count: int, window_s: float, *, shares: int = 1, jitter_s: float = 0.0
+    ) -> None:
+        self._window_s = window_s * max(1.0, shares / count) + jitter_s
         self._uses: deque[float] = deque(maxlen=max(1, count // shares))  # the latest, in order
 
     def take(self, now_s: float) -> float:

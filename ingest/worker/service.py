@@ -11,7 +11,7 @@ import structlog
 from msgspec import structs
 
 from ingest import codecs, venues
-from ingest.feed.budget import RateBudget
+from ingest.feed.budget import JITTER_S, RateBudget
 from ingest.feed.connection import FeedConnection
 from ingest.feed.status import Totals, WorkerStatus
 from ingest.sinks.redis_streams import RedisStreamsSink
@@ -47,7 +47,11 @@ class WorkerService:
         # Twice: a connection that is being closed still counts while its successor opens.
         self._session = AsyncSession(max_clients=2 * len(plan.connections))
         budgets = {
-            name: RateBudget(*venues.get(name).limits.connects, shares=start.sharers.get(name, 1))
+            name: RateBudget(
+                *venues.get(name).limits.connects,
+                shares=start.sharers.get(name, 1),
+                jitter_s=JITTER_S,
+            )
             for name in {connection.venue for connection in plan.connections}
         }
         self._feeds = [
