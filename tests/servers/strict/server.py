@@ -104,7 +104,7 @@ class StrictClient:
         self.topics = [topic for topic in self.topics if topic not in gone]
 
     def pinged(self) -> None:
-        self._pings[b""] = self._loop.time()
+        self._pings.setdefault(b"", self._loop.time())
 
     def answered(self) -> None:
         if self._pings.pop(b"", None) is None:
