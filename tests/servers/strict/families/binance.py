@@ -98,8 +98,21 @@ class Binance(Family):
         return weight, book
 
 
-class BinanceUsdm(Binance):
-    """Streams are split by path: `/public` has books, `/market` the rest."""
+class _Futures(Binance):
+    """Every event has its times."""
+
+    def event(self, topic: str, n: int) -> dict[str, Any] | None:
+        event = super().event(topic, n)
+        if event is not None and "e" not in event:
+            event = {"e": "bookTicker", **event, "E": now_ms(), "T": now_ms()}
+        return event
+
+
+class BinanceUsdm(_Futures):
+    """Streams are split by path: `/public` has books, `/market` the rest.
+
+    Of `@trade` it is not settled where it belongs: it is served at both.
+    """
 
     depth_endpoint = "/fapi/v1/depth"
 
@@ -107,18 +120,21 @@ class BinanceUsdm(Binance):
         request = json.loads(text)
         if request.get("method") == "SUBSCRIBE":
             for topic in request["params"]:
-                public = "@depth" in topic or "@bookTicker" in topic
-                if not client.path.startswith("/public" if public else "/market"):
+                if not self._is_at_home(topic, client):
                     client.memory["wrong_path"] = topic
         super().received(client, text)
 
     def data(self, topic: str, n: int, client: Client) -> list[Any]:
-        public = "@depth" in topic or "@bookTicker" in topic
-        served = client.path.startswith("/public" if public else "/market")
-        return super().data(topic, n, client) if served else []
+        return super().data(topic, n, client) if self._is_at_home(topic, client) else []
+
+    def _is_at_home(self, topic: str, client: Client) -> bool:
+        kind = topic.partition("@")[2]
+        public = kind.startswith(("depth", "bookTicker"))
+        path = "/public" if public else "/market"
+        return kind == "trade" or client.path.startswith(path)
 
 
-class BinanceCoinm(Binance):
+class BinanceCoinm(_Futures):
     """As spot, on a host of its own."""
 
     depth_endpoint = "/dapi/v1/depth"
