@@ -57,3 +57,11 @@ def test_more_sharers_than_uses() -> None:
 
     assert budget.take(0.0) == 0
     assert budget.take(0.0) == pytest.approx(8 / 3)
+
+
+def test_what_comes_late_does_not_make_a_window_too_full() -> None:
+    """The first of a window may arrive as late as the jitter, the next one at once."""
+    budget = RateBudget(1, 1.0, jitter_s=0.25)
+
+    assert budget.take(0.0) == 0
+    assert budget.take(0.0) == 1.25
