@@ -36,6 +36,10 @@ class Case(NamedTuple):
     rules: dict[str, Any] = {}  # noqa: RUF012  read only
     patience_s: float = 60.0
 
+    @property
+    def instruments(self) -> list[str]:
+        return [self.instrument.format(n) for n in range(INSTRUMENTS)]
+
 
 SCALED = [
     # 300 in 300 s become 20 in 2 s, pings every 20 s become one a second: its PONGs are
@@ -76,6 +80,28 @@ def connected(service: Any, report: dict[str, Any], topics: int) -> bool:
     return bool(report["violations"]) or report["subscribed"] == topics
 
 
+def start(kit: Any, streams: Any, case: Case, venue: Any) -> Any:
+    """The service, on four workers, with that venue."""
+    scaled = {case.family: case.connects} if case.connects else {}
+    settings: dict[str, Any] = {"ws_url": venue.url, "rest_url": venue.url.replace("ws", "http")}
+    if case.topics_per_connection:
+        settings["topics_per_connection"] = case.topics_per_connection
+    return kit.service(
+        streams.url,
+        {
+            "venue": case.family,
+            "channels": list(case.channels),
+            "instruments": case.instruments,
+        },
+        venues={case.family: settings},
+        workers=4,
+        log={"level": "info"},
+        # Quicker than in `configs/`: what holds the attempts back is the venue's limit.
+        reconnect={"base_s": 0.1, "cap_s": 1.0, "healthy_after_s": 60},
+        popen={"env": {"PYTHONPATH": SCALED_PATH, "INGEST_TEST_CONNECTS": json.dumps(scaled)}},
+    )
+
+
 @pytest.mark.parametrize(
     "case",
     [
@@ -93,23 +119,9 @@ def test_no_rule_is_broken(kit: Any, own_streams: Any, record_property: Any, cas
     if case.family == "okx" and not HAS_BROKER:
         pytest.xfail("a share each: four workers, three attempts a second, may go at once")
     venue = kit.strict(case.family, rules=case.rules, rate=RATE)
-    scaled = {case.family: case.connects} if case.connects else {}
-    settings: dict[str, Any] = {"ws_url": venue.url, "rest_url": venue.url.replace("ws", "http")}
-    if case.topics_per_connection:
-        settings["topics_per_connection"] = case.topics_per_connection
-    instruments = [case.instrument.format(n) for n in range(INSTRUMENTS)]
-    topics = INSTRUMENTS * len(case.channels)
+    topics = len(case.instruments) * len(case.channels)
     began = time.monotonic()
-    service = kit.service(
-        own_streams.url,
-        {"venue": case.family, "channels": list(case.channels), "instruments": instruments},
-        venues={case.family: settings},
-        workers=4,
-        log={"level": "info"},
-        # As in `configs/`, but a little quicker.
-        reconnect={"base_s": 0.1, "cap_s": 1.0, "healthy_after_s": 60},
-        popen={"env": {"PYTHONPATH": SCALED_PATH, "INGEST_TEST_CONNECTS": json.dumps(scaled)}},
-    )
+    service = start(kit, own_streams, case, venue)
     first = venue.until(lambda report: connected(service, report, topics), case.patience_s)
     first_s = time.monotonic() - began
     assert first["violations"] == []
@@ -122,7 +134,7 @@ def test_no_rule_is_broken(kit: Any, own_streams: Any, record_property: Any, cas
     second_s = time.monotonic() - began
     assert second["violations"] == []
     # One topic is fed after it, too.
-    key = f"md:{case.family}:{case.channels[0]}:{instruments[-1]}"
+    key = f"md:{case.family}:{case.channels[0]}:{case.instruments[-1]}"
     own_streams.wait(key, lambda e: "price" in e, after=own_streams.newest(key))
     totals = service.stop()
     last = venue.report()
@@ -142,3 +154,22 @@ def test_no_rule_is_broken(kit: Any, own_streams: Any, record_property: Any, cas
     }
     record_property(case.family, shown)
     print(case.family, shown)
+
+
+@pytest.mark.long
+def test_a_server_that_is_killed(kit: Any, own_streams: Any) -> None:
+    """Two seconds later another listens in its place, and finds no rule broken."""
+    case = SCALED[0]
+    topics = len(case.instruments) * len(case.channels)
+    venue = kit.strict(case.family, rules=case.rules, rate=RATE)
+    service = start(kit, own_streams, case, venue)
+    first = venue.until(lambda report: connected(service, report, topics), case.patience_s)
+    venue.process.kill()
+    venue.process.wait()
+    time.sleep(2)
+    again = kit.strict(case.family, port=venue.port, rules=case.rules, rate=RATE)
+    second = again.until(lambda report: connected(service, report, topics), case.patience_s)
+    service.stop()
+
+    assert first["violations"] == second["violations"] == again.report()["violations"] == []
+    assert second["distinct"] == topics
