@@ -2,9 +2,14 @@
 
 from collections import deque
 
-# The venue counts an attempt when it arrives, and one may take longer on its way than the
-# next: a window is kept longer by so much.
-JITTER_S = 0.25
+
+def jitter_s(window_s: float) -> float:
+    """Return by how much a window is to be kept longer than the venue's.
+
+    The venue counts an attempt when it arrives, and one may take longer on its way than
+    the next: of some hundred that are made at once, seconds.
+    """
+    return 0.25 + window_s / 20
 
 
 class RateBudget:

@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 from ingest import venues
 from ingest.config.schema import Config
 from ingest.errors import IngestError
-from ingest.feed.budget import JITTER_S, RateBudget
+from ingest.feed.budget import RateBudget, jitter_s
 from ingest.feed.connection import FeedConnection
 from ingest.feed.status import FeedStatus
 from ingest.plan import ConnectionPlan, WorkerPlan, make_plan
@@ -59,7 +59,10 @@ class Recorder:
         # Twice: a connection that is being closed still counts while its successor opens.
         self._session = AsyncSession(max_clients=2 * len(plan.connections))
         budgets = {
-            name: RateBudget(*venues.get(name).limits.connects, jitter_s=JITTER_S)
+            name: RateBudget(
+                *venues.get(name).limits.connects,
+                jitter_s=jitter_s(venues.get(name).limits.connects[1]),
+            )
             for name in {connection.venue for connection in plan.connections}
         }
         self._feeds = [

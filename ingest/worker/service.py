@@ -11,7 +11,7 @@ import structlog
 from msgspec import structs
 
 from ingest import codecs, venues
-from ingest.feed.budget import JITTER_S, RateBudget
+from ingest.feed.budget import RateBudget, jitter_s
 from ingest.feed.connection import FeedConnection
 from ingest.feed.status import Totals, WorkerStatus
 from ingest.sinks.redis_streams import RedisStreamsSink
@@ -50,7 +50,7 @@ class WorkerService:
             name: RateBudget(
                 *venues.get(name).limits.connects,
                 shares=start.sharers.get(name, 1),
-                jitter_s=JITTER_S,
+                jitter_s=jitter_s(venues.get(name).limits.connects[1]),
             )
             for name in {connection.venue for connection in plan.connections}
         }
