@@ -9,6 +9,7 @@ COMMANDS = {
     "demo": Command("ingest.cli.demo:demo", "See it work: recorded messages, no internet needed."),
     "check": Command("ingest.cli.check:check", "Check a config and show the plan."),
     "tail": Command("ingest.cli.tail:tail", "Follow streams in Redis."),
+    "record": Command("ingest.cli.record:record", "Write what venues send to files."),
     "replay": Command("ingest.replay.cli:replay", "Serve recordings as a venue."),
     "venues": Command("ingest.cli.venues:venues", "List the supported venues and their limits."),
     "instruments": Command("ingest.cli.instruments:instruments", "List what a venue trades."),

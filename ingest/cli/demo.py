@@ -1,34 +1,21 @@
 """`ingest demo`: see it work, without internet, config or Redis."""
 
 import asyncio
-import re
 import sys
 
 import click
 
 from ingest import logging
 from ingest.cli.console import stdout
-from ingest.cli.options import SpeedText, log_format_option
+from ingest.cli.options import Duration, SpeedText, log_format_option
 from ingest.plan import LogFormat
-
-
-class _Duration(click.ParamType[float]):
-    name = "30s"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", str(value).strip())
-        if match is None or float(match[1]) == 0:
-            self.fail(f"{value!r} is not a duration; use 500ms, 30s, 2m or 1h", param, ctx)
-        return float(match[1]) * {"ms": 0.001, "m": 60.0, "h": 3600.0}.get(match[2] or "s", 1.0)
 
 
 @click.command()
 @click.option(
     "--for",
     "seconds",
-    type=_Duration(),
+    type=Duration(),
     metavar="30s",
     help="How long; else until the recording ends.",
 )

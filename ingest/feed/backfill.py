@@ -11,10 +11,10 @@ import structlog
 
 from ingest.errors import DecodeError, RestError, SinkError
 from ingest.feed.counters import FeedCounters
+from ingest.feed.ports import FeedSink
 from ingest.feed.publisher import FeedPublisher, Route
 from ingest.feed.resync import Fetch
 from ingest.logging import worth_a_line
-from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.trades.recall import last_trade
 from ingest.venues.base import Venue
 from wscore import Backoff
@@ -58,7 +58,7 @@ class TradeBackfill:
             self._wanted.add(route)
             self._due.put_nowait(route)
 
-    async def run(self, publisher: FeedPublisher, sink: RedisStreamsSink) -> None:
+    async def run(self, publisher: FeedPublisher, sink: FeedSink) -> None:
         """Find out where the streams stand, then serve the requests until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._recall(publisher, sink))
@@ -71,7 +71,7 @@ class TradeBackfill:
             _log.warning("feed: trades do not wait any longer", topic=route.topic.name)
             publisher.waited_enough(route, time.time_ns())
 
-    async def _recall(self, publisher: FeedPublisher, sink: RedisStreamsSink) -> None:
+    async def _recall(self, publisher: FeedPublisher, sink: FeedSink) -> None:
         """Tell each stream which trade an earlier process published last."""
         left = [r for r in publisher.continuous if r.trades is not None and r.trades.recalling]
         try:

@@ -11,6 +11,7 @@ from ingest.errors import DecodeError, RestError
 from ingest.feed.backfill import TradeBackfill
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatLost
+from ingest.feed.ports import Connector, FeedSink, FeedSocket
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.resync import BookResync, Fetch
 from ingest.feed.retry import (
@@ -27,10 +28,9 @@ from ingest.feed.status import FeedState, FeedStatus
 from ingest.limits import Gate, lane
 from ingest.logging import worth_a_line
 from ingest.plan import ConnectionPlan, WorkerPlan
-from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.venues.base import Topic, Venue
 from ingest.venues.subscriber import Subscriber
-from wscore import AsyncSession, AsyncWebSocket, Backoff, CurlError, WsCloseCode
+from wscore import Backoff, CurlError, WsCloseCode
 
 _log = structlog.get_logger(__name__)
 
@@ -48,9 +48,9 @@ class FeedConnection:
         plan: ConnectionPlan,
         worker: WorkerPlan,
         venue: Venue,
-        sink: RedisStreamsSink,
+        sink: FeedSink,
         encoder: Encoder,
-        session: AsyncSession,
+        session: Connector,
         gate: Gate,
         *,
         after_crash: bool,
@@ -97,8 +97,8 @@ class FeedConnection:
         self._samples = SampledLog()
         self._state: FeedState = "waiting"
         self._away_since_s: float | None = None  # monotonic; None before the first connection
-        self._opening: asyncio.Task[AsyncWebSocket] | None = None
-        self._ws: AsyncWebSocket | None = None
+        self._opening: asyncio.Task[FeedSocket] | None = None
+        self._ws: FeedSocket | None = None
         self._stopping = asyncio.Event()
 
     @property
@@ -206,7 +206,7 @@ class FeedConnection:
             self._publisher.feed_event("disconnected", time.time_ns(), reason="shutdown")
         return 0.0
 
-    async def _open(self) -> AsyncWebSocket | None:
+    async def _open(self) -> FeedSocket | None:
         """Connect; None if `stop` came first."""
         self._state = "connecting"
         self.counters.attempts += 1
@@ -218,7 +218,7 @@ class FeedConnection:
             opening.cancel()
         return None if opening.cancelled() else opening.result()
 
-    async def _dial(self) -> AsyncWebSocket:
+    async def _dial(self) -> FeedSocket:
         plan, websocket = self._plan, self._websocket
         return await self._session.ws_connect(
             await self._url(),
@@ -242,7 +242,7 @@ class FeedConnection:
             return self._plan.url
         return ticket.url(await fetch(ticket.request), self._plan.url)
 
-    async def _serve(self, ws: AsyncWebSocket) -> None:
+    async def _serve(self, ws: FeedSocket) -> None:
         self._ws = ws
         self.counters.connects += 1
         try:
@@ -254,7 +254,7 @@ class FeedConnection:
             # Also after an error of ours: the venue is told, and nothing leaks.
             await ws.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
 
-    async def _read(self, ws: AsyncWebSocket) -> None:
+    async def _read(self, ws: FeedSocket) -> None:
         self._state = "subscribing"
         _log.debug("feed: connected", url=self._plan.url)
         self._publisher.feed_event("connected", time.time_ns())

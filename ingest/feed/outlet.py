@@ -4,8 +4,8 @@ from typing import cast
 
 from ingest import codecs
 from ingest.codecs import Codec, Encoder
+from ingest.feed.ports import FeedSink
 from ingest.model import AnyEvent, Marker, Stream
-from ingest.sinks.redis_streams import RedisStreamsSink
 
 _own = codecs.get("fields")
 
@@ -22,7 +22,7 @@ class Outlet:
 
     def __init__(
         self,
-        sink: RedisStreamsSink,
+        sink: FeedSink,
         encoder: Encoder,
         key_template: str,
         stream: Stream,

@@ -29,9 +29,9 @@ from ingest.codecs import Encoder
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.outlet import Outlet
+from ingest.feed.ports import FeedSink
 from ingest.model import AnyEvent, Book, FeedEvent, Marker, Stream, Trade
 from ingest.plan import ConnectionPlan
-from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.trades.tracker import Room, TradeTracker
 from ingest.venues.base import Data, Topic, Venue
 
@@ -73,7 +73,7 @@ class FeedPublisher:
         self,
         plan: ConnectionPlan,
         venue: Venue,
-        sink: RedisStreamsSink,
+        sink: FeedSink,
         encoder: Encoder,
         key_template: str,
         counters: FeedCounters,

@@ -10,10 +10,10 @@ import structlog
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatClock
+from ingest.feed.ports import FeedSink, FeedSocket
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
-from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.venues.base import (
     Ack,
     Answer,
@@ -26,7 +26,7 @@ from ingest.venues.base import (
     Venue,
 )
 from ingest.venues.subscriber import Subscriber
-from wscore import AsyncWebSocket, CurlError, WebSocketClosed, WsCloseCode
+from wscore import CurlError, WebSocketClosed, WsCloseCode
 
 _log = structlog.get_logger(__name__)
 
@@ -40,11 +40,11 @@ class FeedSession:
 
     def __init__(
         self,
-        ws: AsyncWebSocket,
+        ws: FeedSocket,
         venue: Venue,
         topics: tuple[Topic, ...],
         publisher: FeedPublisher,
-        sink: RedisStreamsSink,
+        sink: FeedSink,
         counters: FeedCounters,
         samples: SampledLog,
         *,

@@ -15,14 +15,21 @@ from ingest.venues.base import RestLimits
 _log = structlog.get_logger(__name__)
 
 # Of a venue that publishes none, or whose file does not have them yet.
+_JITTER_S, _JITTER_SHARE = 0.25, 0.05
 DEFAULT_REST_LIMITS = RestLimits(weight=(60, 60.0))
 
 
 def venue_limit(lane: Lane) -> tuple[int, float]:
-    """Return what the venue allows one address on *lane*."""
+    """Return what the venue allows one address on *lane*.
+
+    Of attempts to connect, in a window somewhat longer than the venue's: it counts an
+    attempt when it arrives, and one may take longer on its way than the next; of some
+    hundred that are made at once, seconds.
+    """
     venue = venues.get(lane.venue)
     if lane.kind == "connect":
-        return venue.limits.connects
+        count, window_s = venue.limits.connects
+        return count, window_s + _JITTER_S + window_s * _JITTER_SHARE
     return (venue.rest_limits or DEFAULT_REST_LIMITS).weight
 
 

@@ -5,6 +5,7 @@
     {"ns":…,"kind":"sent","connection":"binance-0","text":"…"}
     {"ns":…,"kind":"message","connection":"binance-0","text":"…"}
     {"ns":…,"kind":"message","connection":"htx-0","base64":"H4sI…"}
+    {"ns":…,"kind":"closed","connection":"binance-0","code":1001,"text":"…"}
     {"ns":…,"kind":"rest","url":"https://…","text":"…"}
 
 `ns` is Unix nanoseconds. A payload that is not UTF-8 text is in `base64`.
@@ -16,7 +17,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from ingest.recordings.records import Record, RestAnswer, WsMessage, WsOpened, WsSent
+from ingest.recordings.records import Record, RestAnswer, WsClosed, WsMessage, WsOpened, WsSent
 
 HEADER = b'{"format":"ingest-recording","version":1}'
 
@@ -28,9 +29,10 @@ class _Header(Struct):
 
 class _Line(Struct, omit_defaults=True):
     ns: int
-    kind: Literal["opened", "sent", "message", "rest"]
+    kind: Literal["opened", "sent", "message", "closed", "rest"]
     connection: str = ""
     url: str = ""
+    code: int = 1006
     text: str | None = None
     base64: str | None = None
 
@@ -70,6 +72,8 @@ def parse_line(line: bytes, connection: str) -> Record | None:
     name = wire.connection or connection
     if wire.kind == "opened":
         return WsOpened(wire.ns, name, wire.url)
+    if wire.kind == "closed":
+        return WsClosed(wire.ns, name, wire.code, wire.text or "")
     payload = _payload(wire)
     if wire.kind == "sent":
         return WsSent(wire.ns, name, payload)
@@ -90,6 +94,8 @@ def format_record(record: Record) -> bytes:
                 encoded = b64encode(payload).decode("ascii")
                 return _encode(_Line(ns, "message", connection, base64=encoded))
             return _encode(_Line(ns, "message", connection, text=payload.decode()))
+        case WsClosed(ns, connection, code, reason):
+            return _encode(_Line(ns, "closed", connection, code=code, text=reason or None))
         case RestAnswer(ns, url, body):
             return _encode(_Line(ns, "rest", url=url, text=body.decode()))
 

@@ -32,6 +32,15 @@ class WsMessage(Struct, frozen=True, gc=False):
     binary: bool = False
 
 
+class WsClosed(Struct, frozen=True, gc=False):
+    """A WebSocket is over: the close code and the reason given, 1006 where there was no CLOSE."""
+
+    ns: int
+    connection: str
+    code: int
+    reason: str = ""
+
+
 class RestAnswer(Struct, frozen=True, gc=False):
     """The body of an HTTP answer. A format without URLs gives `path?query` only."""
 
@@ -40,4 +49,4 @@ class RestAnswer(Struct, frozen=True, gc=False):
     body: bytes
 
 
-Record = WsOpened | WsSent | WsMessage | RestAnswer
+Record = WsOpened | WsSent | WsMessage | WsClosed | RestAnswer

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ingest.recordings.errors import RecordingError
 from ingest.recordings.reader import find_files, read_file
-from ingest.recordings.records import Record, RestAnswer, WsMessage, WsOpened, WsSent
+from ingest.recordings.records import Record, RestAnswer, WsClosed, WsMessage, WsOpened, WsSent
 from ingest.replay.dialects import DIALECTS
 from ingest.replay.dialects.base import Dialect
 from ingest.replay.tracks import Entry, Stretch, Track, arrange
@@ -108,7 +108,7 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
                     key = dialect.rest_key(parts.path, parts.query)
                     if key is not None:
                         answers[key].append(record)
-                case WsOpened() | WsSent():
+                case WsOpened() | WsSent() | WsClosed():
                     pass  # what the recording client did does not bind today's
     tracks, stretches = arrange(entries)
     for recorded in answers.values():
@@ -118,13 +118,15 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
 
 def _dialect_of(file: Path, records: Sequence[Record]) -> Dialect | None:
     for record in records:
-        if isinstance(record, WsOpened | WsSent | RestAnswer):
-            parts = urlsplit(record.url) if not isinstance(record, WsSent) else None
-            if parts is not None and parts.hostname is not None:
-                same = [d for d in DIALECTS.values() if parts.hostname in d.hosts]
-                # Venues that share a host are told apart by their paths.
-                by_path = [d for d in same if any(parts.path.startswith(p) for p in d.paths)]
-                return next(iter(by_path or same), None)
+        if isinstance(record, WsOpened | RestAnswer):
+            parts = urlsplit(record.url)
+            same = [d for d in DIALECTS.values() if parts.hostname in d.hosts]
+            # Venues that share a host are told apart by their paths.
+            by_path = [d for d in same if any(parts.path.startswith(p) for p in d.paths)]
+            if same:
+                return next(iter(by_path or same))
+            if parts.hostname is not None:
+                break  # a proxy, a replay, or somebody we do not know: the directory says who
     # <venue>/<session>/<file> or <venue>/<file>
     for folder in (file.parent.name, file.parent.parent.name):
         for dialect in DIALECTS.values():

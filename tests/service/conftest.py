@@ -30,13 +30,18 @@ OKX_BOOKS = ROOT / "tests/servers/okx_books.py"
 class Program:
     """A child process whose output is lines of JSON, kept and waited for."""
 
-    def __init__(self, *command: str, output: str, **popen: Any) -> None:
-        """*output*: `stdout` or `stderr`, the one that is read."""
+    def __init__(
+        self, *command: str, output: str, env: dict[str, str] | None = None, **popen: Any
+    ) -> None:
+        """*output*: `stdout` or `stderr`, the one that is read. *env* is added."""
         self.process = subprocess.Popen(
             [sys.executable, *command],
             stdin=subprocess.PIPE,
             **{output: subprocess.PIPE},
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            env={
+                **{**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                **(env or {}),
+            },
             **popen,
         )
         self.lines: list[dict[str, Any]] = []
@@ -147,6 +152,38 @@ class Venue(Program):
         super().__init__(*command, output="stdout")
         self.port: int = self.wait("listening")["port"]
         self.url = f"ws://127.0.0.1:{self.port}"
+
+
+class StrictVenue(Program):
+    """See tests/servers/strict."""
+
+    def __init__(self, family: str, port: int = 0, **options: Any) -> None:
+        """*options*: `rate`, and `rules` that replace the family's."""
+        super().__init__(
+            *("-m", "tests.servers.strict", "--family", family, "--port", str(port)),
+            *("--rate", str(options.get("rate", 1.0))),
+            *("--rules", json.dumps(options.get("rules", {}))),
+            output="stdout",
+        )
+        self.port: int = self.wait("listening")["port"]
+        self.url = f"ws://127.0.0.1:{self.port}"
+        self._reports = 0
+
+    def report(self) -> dict[str, Any]:
+        """What has happened so far."""
+        self.tell("report")
+        self._reports += 1
+        return self.wait("report", times=self._reports)
+
+    def until(
+        self, condition: Callable[[dict[str, Any]], bool], timeout_s: float = DEADLINE_S
+    ) -> dict[str, Any]:
+        """Ask for reports until one satisfies *condition*."""
+        end = time.monotonic() + timeout_s
+        while not condition(report := self.report()):
+            assert time.monotonic() < end, report
+            time.sleep(0.1)
+        return report
 
 
 class Replay(Program):
@@ -299,8 +336,14 @@ class Kit:
     def okx_books(self) -> Venue:
         return self._keep(Venue(str(OKX_BOOKS)))
 
+    def strict(self, family: str, **options: Any) -> StrictVenue:
+        return self._keep(StrictVenue(family, **options))
+
     def replay(self, *options: str) -> Replay:
         return self._keep(Replay(self.directory, *options))
+
+    def program(self, *command: str, output: str, **popen: Any) -> Program:
+        return self._keep(Program(*command, output=output, **popen))
 
     def service(
         self, redis_url: str | None, *feeds: Any, popen: Any = None, **more: Any

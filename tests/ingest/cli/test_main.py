@@ -36,6 +36,7 @@ def test_help_lists_every_command_and_fits_80_columns() -> None:
         "demo",
         "check",
         "tail",
+        "record",
         "replay",
         "venues",
         "instruments",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.recordings import native
-from ingest.recordings.records import Record, RestAnswer, WsMessage, WsOpened, WsSent
+from ingest.recordings.records import Record, RestAnswer, WsClosed, WsMessage, WsOpened, WsSent
 
 _ns = st.integers(0, 2**63 - 1)
 _name = st.text(min_size=1)
@@ -68,4 +68,10 @@ def test_the_documented_example() -> None:
     records = [native.parse_line(line, "") for line in lines]
 
     assert native.recognise(header)
-    assert [type(record) for record in records] == [WsOpened, WsSent, WsMessage, RestAnswer]
+    assert [type(record) for record in records] == [
+        WsOpened,
+        WsSent,
+        WsMessage,
+        WsClosed,
+        RestAnswer,
+    ]

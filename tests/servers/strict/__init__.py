@@ -1,0 +1,1 @@
+"""A venue that enforces its published limits; see `__main__`."""

@@ -1,0 +1,130 @@
+"""What each venue allows, in a table of this server's own.
+
+Nothing here is taken from `ingest.venues`: a limit misread there has to show. Numbers
+marked (*) are not in the venue's documentation, but known from clients that met them.
+Sources: [BS] github.com/binance/binance-spot-api-docs; [BF] developers.binance.com,
+USD-M futures; [OK] www.okx.com/docs-v5; [K] docs.kraken.com; [CX] docs.cdp.coinbase.com;
+[BY] bybit-exchange.github.io/docs/v5; [BX] docs.bitfinex.com; [D] docs.deribit.com.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of one venue; None and (): there is none. Times in seconds.
+
+    `messages`, of a client; each number as ("window", count, seconds) or ("bucket",
+    burst, per second).
+    """
+
+    topics_per_connection: int | None = None
+    topics_per_request: int | None = None
+    request_bytes: int | None = None
+    topic_bytes_per_connection: int | None = None
+    messages: tuple[Literal["window", "bucket"], int, float] | None = None
+    messages_count_control: bool = False  # PING and PONG frames too
+    messages_per_host: bool = False  # all connections together, not each
+    subscribes: tuple[Literal["window", "bucket"], int, float] | None = None  # by connection
+    connects: tuple[tuple[Literal["window", "bucket"], int, float], ...] = ()  # attempts, by host
+    open_connections: int | None = None
+    subscribe_within_s: float | None = None
+    ping: tuple[float, float] | None = None  # we ping every; answered within
+    quiet_s: float | None = None  # neither a push nor a message of the client's for so long
+    client_quiet_s: float | None = None  # no message of the client's, whatever we push
+    rest: tuple[int, float] | None = None  # weight, seconds; by host
+    ban_s: float = 0.0  # refused for so long after a breach of connects, or of REST
+    ban_status: int = 429
+    ban_after_disconnects: int | None = None  # for breaches, of a host: then it is banned
+
+
+RULES: dict[str, Rules] = {
+    "binance": Rules(
+        topics_per_connection=1024,  # [BS] "a single connection can listen to a maximum of 1024"
+        request_bytes=4088,  # (*) a frame of more than 4096 bytes is met with silence
+        messages=("window", 5, 1.0),  # [BS] "5 incoming messages per second"
+        messages_count_control=True,  # [BS] "a PING frame, a PONG frame, a JSON controlled message"
+        connects=(("window", 300, 300.0),),  # [BS] "300 connections per attempt every 5 minutes"
+        ping=(20.0, 60.0),  # [BS] "every 20 seconds … within a minute"
+        rest=(6000, 60.0),  # [BS] REQUEST_WEIGHT of exchangeInfo
+        ban_s=120.0,  # [BS] "from 2 minutes to 3 days"
+        ban_status=418,
+        ban_after_disconnects=3,  # [BS] "IPs that are repeatedly disconnected may be banned"
+    ),
+    "binance-usdm": Rules(
+        topics_per_connection=1024,  # [BF]
+        request_bytes=4088,  # (*) as spot
+        messages=("window", 10, 1.0),  # [BF] "limit of 10 incoming messages per second"
+        messages_count_control=True,
+        connects=(("window", 300, 300.0),),  # (*) as spot
+        ping=(180.0, 600.0),  # [BF] "every 3 minutes … within a 10 minute period"
+        rest=(2400, 60.0),  # [BF]
+        ban_s=120.0,
+        ban_status=418,
+        ban_after_disconnects=3,
+    ),
+    "binance-coinm": Rules(
+        topics_per_connection=200,  # "a maximum of 200 streams", COIN-M
+        request_bytes=4088,
+        messages=("window", 10, 1.0),
+        messages_count_control=True,
+        connects=(("window", 300, 300.0),),
+        ping=(180.0, 600.0),
+        rest=(2400, 60.0),
+        ban_s=120.0,
+        ban_status=418,
+        ban_after_disconnects=3,
+    ),
+    "okx": Rules(
+        request_bytes=65536,  # [OK] "total length of multiple channels cannot exceed 64 KB"
+        topic_bytes_per_connection=65536,  # the strictest reading of the same
+        subscribes=("window", 480, 3600.0),  # [OK] "480 times per hour", of one connection
+        connects=(("window", 3, 1.0),),  # [OK] "3 requests per second (based on IP)"
+        quiet_s=30.0,  # [OK] "no data … for more than 30 seconds"
+        subscribe_within_s=30.0,  # [OK] the same
+        ban_s=10.0,
+    ),
+    "kraken": Rules(
+        subscribes=("bucket", 15, 1.0),  # (*) "Exceeded msg rate" beyond some 15 at once
+        connects=(("window", 150, 600.0),),  # [K] "approximately 150 attempts … 10 minutes"
+        ban_s=600.0,  # [K] "banned for 10 minutes"
+        client_quiet_s=None,
+    ),
+    "coinbase": Rules(
+        subscribe_within_s=5.0,  # [CX] "within 5 seconds, or you are disconnected"
+        messages=("window", 100, 1.0),  # [CX] "Messages sent by the client every second per IP"
+        messages_per_host=True,
+        connects=(("bucket", 20, 8.0),),  # [CX] "Requests per second per IP: 8", bursts of 20
+        ban_s=5.0,
+    ),
+    "bybit": Rules(
+        topics_per_request=10,  # [BY] "Spot can input up to 10 args for each request"
+        topic_bytes_per_connection=21_000,  # [BY] "length of args array over 21,000 characters"
+        connects=(("window", 500, 300.0),),  # [BY] "500 connections in 5 minutes"
+        open_connections=1000,  # [BY] "1,000 connections per IP", of one market
+        client_quiet_s=600.0,  # [BY] cut after 10 minutes without a ping
+        ban_s=600.0,  # [BY] "banned for 10 minutes", 403
+        ban_status=403,
+    ),
+    "bitfinex": Rules(
+        topics_per_connection=25,  # [BX] "25 channels at the same time"
+        topics_per_request=1,
+        connects=(("window", 20, 60.0),),  # [BX] "20 connections per minute", public
+        ban_s=60.0,  # [BX] "rate limited for 60 seconds"
+    ),
+    "deribit": Rules(
+        topics_per_request=500,  # [D]
+        topics_per_connection=500,  # [D]
+        messages=("bucket", 100, 20.0),  # [D] non-matching: 20/s sustained, 100 at once
+        subscribes=("bucket", 10, 10 / 3),  # [D] 3,000 credits of 30,000, 10,000 a second back
+        open_connections=32,  # [D] "32 connections per IP"
+        ping=(10.0, 10.0),  # [D] test_request, at the interval the client set
+        ban_s=5.0,
+    ),
+}
+
+
+def rules_of(family: str, changes: dict[str, Any]) -> Rules:
+    """Return the family's rules; *changes* scale windows down for tests that have no hours."""
+    return msgspec.convert({**msgspec.structs.asdict(RULES[family]), **changes}, Rules)

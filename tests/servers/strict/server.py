@@ -1,0 +1,412 @@
+"""The venue's side of every connection: counts, answers, and does what the venue does."""
+
+import asyncio
+import contextlib
+import http
+import json
+import struct
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+
+from tests.servers.strict.families import FAMILIES
+from tests.servers.strict.limits import Bucket, Window
+from tests.servers.strict.rules import Rules
+
+_HIGH_BYTES = 1 << 20  # unread by a client: it gets no data meanwhile
+
+Say = Callable[..., None]
+
+
+def limit(rule: tuple[str, int, float]) -> Window | Bucket:
+    kind, count, number = rule
+    return Window(count, number) if kind == "window" else Bucket(count, number)
+
+
+class Connection(ServerConnection):
+    """Sees every frame when it comes, control frames too."""
+
+    venue: "StrictVenue"
+    client: "StrictClient | None" = None
+
+    def process_event(self, event: Any) -> None:
+        if isinstance(event, Frame) and self.client is not None:
+            self.client.on_frame(event)
+            if event.opcode not in (Opcode.PING, Opcode.PONG, Opcode.CLOSE):
+                return  # dealt with: nobody reads the library's queue
+        super().process_event(event)
+
+
+class StrictClient:
+    """One open connection. What a family may do with it: `families.base.Client`."""
+
+    def __init__(self, venue: "StrictVenue", connection: Connection, number: int) -> None:
+        rules = venue.rules
+        self.number = number
+        self.path = urlsplit(connection.request.path).path if connection.request else ""
+        self.topics: list[str] = []
+        self.memory: dict[str, Any] = {}
+        self._venue = venue
+        self._connection = connection
+        self._messages = limit(rules.messages) if rules.messages else None
+        self._subscribes = limit(rules.subscribes) if rules.subscribes else None
+        self._text = b""
+        self._closing = False
+        loop = self._loop = asyncio.get_running_loop()
+        self._opened_s = self._said_s = self._heard_s = loop.time()
+        self._pings: dict[bytes, float] = {}  # unanswered: payload, when it went out
+        self._ping_number = 0
+        self._pinged_s = self._opened_s
+
+    # -- for the family ---------------------------------------------------------
+
+    def say(self, message: Any) -> None:
+        text = message if isinstance(message, str) else json.dumps(message, separators=(",", ":"))
+        if self._closing or self._connection.transport.is_closing():
+            return
+        with contextlib.suppress(Exception):  # closed meanwhile: the frame has nowhere to go
+            self._connection.protocol.send_text(text.encode())
+            self._connection.send_data()
+        self._said_s = self._loop.time()
+
+    def take(self, topics: list[str]) -> bool:
+        rules, now_s = self._venue.rules, self._loop.time()
+        peak = self._venue.peak
+        if self._subscribes is not None:
+            fits = self._subscribes.use(now_s)
+            peak("subscribes", self._subscribes.peak, self._subscribes)
+            if not fits:
+                return self._breach("subscribes", str(self._subscribes))
+        most = rules.topics_per_request
+        peak("topics_per_request", len(topics), most)
+        if most is not None and len(topics) > most:
+            return self._breach("topics_per_request", f"{len(topics)} of {most}")
+        all_topics = list(dict.fromkeys([*self.topics, *topics]))
+        most = rules.topics_per_connection
+        peak("topics_per_connection", len(all_topics), most)
+        if most is not None and len(all_topics) > most:
+            return self._breach("topics_per_connection", f"{len(all_topics)} of {most}")
+        most, size = rules.topic_bytes_per_connection, sum(map(len, all_topics))
+        peak("topic_bytes_per_connection", size, most)
+        if most is not None and size > most:
+            return self._breach("topic_bytes_per_connection", f"{size} of {most}")
+        self.topics = all_topics
+        return True
+
+    def leave(self, topics: list[str]) -> None:
+        gone = set(topics)
+        self.topics = [topic for topic in self.topics if topic not in gone]
+
+    def pinged(self) -> None:
+        self._pings.setdefault(b"", self._loop.time())
+
+    def answered(self) -> None:
+        if self._pings.pop(b"", None) is None:
+            return
+        self._venue.counts["pings answered"] += 1
+
+    def close(self, code: int, reason: str = "") -> None:
+        if self._closing:
+            return
+        self._venue.counts[f"we closed {code}"] += 1
+        self._venue.spawn(self._connection.close(code, reason))
+        self._closing = True
+
+    # -- for the server ---------------------------------------------------------
+
+    def on_frame(self, frame: Frame) -> None:
+        venue, rules, now_s = self._venue, self._venue.rules, self._loop.time()
+        if self._closing:
+            return
+        if frame.opcode is Opcode.CLOSE:
+            self._closing = True
+            (code,) = struct.unpack("!H", bytes(frame.data[:2])) if frame.data else (1005,)
+            venue.counts[f"client closed {code}"] += 1
+            return
+        is_control = frame.opcode in (Opcode.PING, Opcode.PONG)
+        if (not is_control or rules.messages_count_control) and not self._count(now_s):
+            return
+        if frame.opcode is Opcode.PONG:
+            if self._pings.pop(bytes(frame.data), None) is not None:
+                venue.counts["pings answered"] += 1
+            return
+        if frame.opcode is Opcode.PING:
+            return
+        self._heard_s = now_s
+        self._text += bytes(frame.data)
+        if not frame.fin:
+            return
+        text, self._text = self._text, b""
+        venue.counts["messages"] += 1
+        most = rules.request_bytes
+        venue.peak("request_bytes", len(text), most)
+        if most is not None and len(text) > most:
+            self._breach("request_bytes", f"{len(text)} of {most}")
+            return
+        try:
+            venue.family.received(self, text.decode())
+        except Exception as exc:  # noqa: BLE001  whatever it is: the client has to see nothing odd
+            self._breach("malformed", f"{exc!r}: {text[:200]!r}")
+        if "wrong_path" in self.memory:
+            self._breach("wrong_path", f"{self.memory.pop('wrong_path')} at {self.path}")
+
+    def _count(self, now_s: float) -> bool:
+        venue = self._venue
+        window = venue.messages if venue.messages is not None else self._messages
+        if window is None:
+            return True
+        fits = window.use(now_s)
+        venue.peak("messages", window.peak, window)
+        return fits or self._breach("messages", str(window))
+
+    def watch(self, now_s: float) -> None:
+        """Called often: what has to happen without the client, or has not happened."""
+        rules = self._venue.rules
+        if self._closing:
+            return
+        if rules.subscribe_within_s is not None and not self.topics:
+            if now_s - self._opened_s > rules.subscribe_within_s:
+                self._breach("subscribe_within_s", f"{rules.subscribe_within_s:g} s")
+                self.close(1008, "subscribe first")
+            return
+        heard_s = self._heard_s
+        if rules.client_quiet_s is not None and now_s - heard_s > rules.client_quiet_s:
+            self._breach("client_quiet_s", f"{rules.client_quiet_s:g} s")
+            self.close(1008, "quiet")
+            return
+        if rules.quiet_s is not None and now_s - max(heard_s, self._said_s) > rules.quiet_s:
+            self._breach("quiet_s", f"{rules.quiet_s:g} s")
+            return
+        if rules.ping is None:
+            return
+        every_s, within_s = rules.ping
+        for sent_s in self._pings.values():
+            if now_s - sent_s > within_s:
+                self._breach("ping", f"not answered within {within_s:g} s")
+                self.close(1008, "Pong timeout")
+                return
+        if now_s - self._pinged_s >= every_s:
+            self._pinged_s = now_s
+            self._venue.counts["pings"] += 1
+            if self._venue.family.control_pings:
+                self._ping_number += 1
+                payload = str(self._ping_number).encode()
+                self._pings[payload] = now_s
+                with contextlib.suppress(Exception):
+                    self._connection.protocol.send_ping(payload)
+                    self._connection.send_data()
+            else:
+                self._venue.family.ping(self)
+
+    def feed(self) -> None:
+        """Send the next data of every topic."""
+        venue = self._venue
+        transport = self._connection.transport
+        if transport.get_write_buffer_size() > _HIGH_BYTES:
+            return
+        for topic in self.topics:
+            if self._closing or transport.is_closing():
+                return
+            venue.sent[topic] += 1
+            for message in venue.family.data(topic, venue.sent[topic], self):
+                self.say(message)
+
+    def abort(self) -> None:
+        """Gone without a word."""
+        self._closing = True
+        self._connection.transport.abort()
+
+    def _breach(self, rule: str, detail: str) -> bool:
+        self._venue.violated(rule, self.number, detail)
+        self._venue.family.breach(self, rule)
+        if self._closing:
+            self._venue.disconnected_for_breach(self._loop.time())
+        return False
+
+
+class StrictVenue:
+    """One venue for one host: everybody who connects is one address."""
+
+    def __init__(self, name: str, rules: Rules, say: Say, *, rate: float) -> None:
+        """*rate*: data messages of each topic per second."""
+        self.rules = rules
+        self.family = FAMILIES[name]()
+        self.counts: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()  # by topic
+        self.messages = (
+            limit(rules.messages) if rules.messages_per_host and rules.messages else None
+        )
+        self._say = say
+        self._rate = rate
+        self._connects = [limit(rule) for rule in rules.connects]
+        self._rest = Window(*rules.rest) if rules.rest else None
+        self._clients: dict[int, StrictClient] = {}
+        self._peaks: dict[str, tuple[int, str]] = {}
+        self._violations: list[dict[str, Any]] = []
+        self._banned_until_s = 0.0
+        self._out_until_s = 0.0
+        self._breach_disconnects = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: Server | None = None
+        self._loop = asyncio.get_running_loop()
+        self._began_s = self._loop.time()
+
+    async def start(self, port: int) -> int:
+        """Listen; return the port."""
+        self._server = await serve(
+            self._serve,
+            "127.0.0.1",
+            port,
+            process_request=self._on_request,
+            create_connection=Connection,
+            ping_interval=None,
+            compression=None,
+            max_size=1 << 24,
+            close_timeout=2.0,
+            server_header=None,
+        )
+        self.spawn(self._feed())
+        self.spawn(self._watch())
+        bound: int = next(iter(self._server.sockets)).getsockname()[1]
+        return bound
+
+    def spawn(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def drop(self) -> None:
+        """Every connection is gone, without a word."""
+        for client in list(self._clients.values()):
+            client.abort()
+
+    def outage(self, seconds: float) -> None:
+        """The same, and nobody gets in for so long; attempts count all the same."""
+        self._out_until_s = self._loop.time() + seconds
+        self.drop()
+
+    def peak(self, rule: str, used: int, most: object) -> None:
+        """Remember how far a limit was used."""
+        if most is not None and used > self._peaks.get(rule, (0, ""))[0]:
+            self._peaks[rule] = (used, str(most))
+
+    def violated(self, rule: str, connection: int, detail: str) -> None:
+        """A client broke a rule."""
+        at_s = round(self._loop.time() - self._began_s, 3)
+        violation = {"rule": rule, "connection": connection, "detail": detail, "at_s": at_s}
+        self._violations.append(violation)
+        self._say("violation", **violation)
+
+    def disconnected_for_breach(self, now_s: float) -> None:
+        """Those who have it happen again and again are banned."""
+        self._breach_disconnects += 1
+        most = self.rules.ban_after_disconnects
+        if most is not None and self._breach_disconnects >= most:
+            self._banned_until_s = now_s + self.rules.ban_s
+
+    def report(self) -> dict[str, Any]:
+        topics = [topic for client in self._clients.values() for topic in client.topics]
+        return {
+            "violations": self._violations,
+            "open": len(self._clients),
+            "subscribed": len(topics),
+            "distinct": len(set(topics)),
+            "counts": dict(self.counts),
+            "peaks": {rule: list(values) for rule, values in self._peaks.items()},
+        }
+
+    def _on_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        now_s = self._loop.time()
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return self._on_rest(request, now_s)
+        self.counts["attempts"] += 1
+        fits = [connects.use(now_s) for connects in self._connects]
+        for connects in self._connects:
+            self.peak("connects", connects.peak, connects)
+        if now_s < self._banned_until_s:
+            self.violated("banned", 0, "an attempt while banned")
+            return self._refusal(now_s)
+        if not all(fits):
+            self.violated("connects", 0, "; ".join(map(str, self._connects)))
+            self._banned_until_s = now_s + self.rules.ban_s
+            return self._refusal(now_s)
+        most = self.rules.open_connections
+        self.peak("open_connections", len(self._clients) + 1, most)
+        if most is not None and len(self._clients) >= most:
+            self.violated("open_connections", 0, f"more than {most}")
+            return answer(429, b"too many connections")
+        if now_s < self._out_until_s:
+            self.counts["attempts in an outage"] += 1
+            connection.transport.abort()
+        return None
+
+    def _on_rest(self, request: Request, now_s: float) -> Response:
+        parts = urlsplit(request.path)
+        found = self.family.rest(parts.path, dict(parse_qsl(parts.query)))
+        if found is None:
+            return answer(404, b'{"code":-1000,"msg":"not found"}')
+        self.counts["rest"] += 1
+        weight, body = found
+        headers = {}
+        if self._rest is not None:
+            fits = self._rest.use(now_s, weight)
+            self.peak("rest", self._rest.peak, self._rest)
+            headers["X-MBX-USED-WEIGHT-1M"] = str(self._rest.used)
+            if now_s < self._banned_until_s:
+                self.violated("banned", 0, "a request while banned")
+                return self._refusal(now_s)
+            if not fits:
+                self.violated("rest", 0, str(self._rest))
+                # First a warning; who goes on is banned.
+                self._banned_until_s = now_s + self.rules.ban_s
+                return answer(429, b"{}", {"Retry-After": str(round(self.rules.ban_s) or 1)})
+        return answer(200, json.dumps(body).encode(), headers)
+
+    def _refusal(self, now_s: float) -> Response:
+        left_s = max(1, round(self._banned_until_s - now_s))
+        return answer(self.rules.ban_status, b"banned", {"Retry-After": str(left_s)})
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, Connection)
+        self.counts["opened"] += 1
+        number = self.counts["opened"]
+        client = connection.client = StrictClient(self, connection, number)
+        self._clients[number] = client
+        try:
+            self.family.opened(client)
+            await connection.wait_closed()
+        finally:
+            del self._clients[number]
+
+    async def _feed(self) -> None:
+        while True:
+            await asyncio.sleep(1 / self._rate)
+            for client in list(self._clients.values()):
+                client.feed()
+                await asyncio.sleep(0)  # what came meanwhile is counted when it came
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            now_s = self._loop.time()
+            for client in list(self._clients.values()):
+                client.watch(now_s)
+
+
+def answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response:
+    all_headers = Headers(
+        {
+            **(headers or {}),
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        }
+    )
+    known = {each.value: each.phrase for each in http.HTTPStatus}
+    return Response(status, known.get(status, "No"), all_headers, body)

@@ -1,0 +1,259 @@
+"""The venue that enforces its limits (tests/servers/strict): each breach is seen, and answered.
+
+A test that finds no breach proves something only if there would have been one to find.
+"""
+
+import contextlib
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.servers.strict.families import FAMILIES
+from tests.servers.strict.rules import RULES
+
+PATHS = {"binance": "/stream", "binance-usdm": "/market/stream", "okx": "/ws/v5/public"}
+
+
+def request(family: str, symbols: list[str]) -> list[str]:
+    """What subscribes to the trades of these at a venue, as its documentation has it."""
+    match family:
+        case "binance" | "binance-usdm" | "binance-coinm":
+            params = [f"{symbol.lower()}@aggTrade" for symbol in symbols]
+            return [json.dumps({"method": "SUBSCRIBE", "params": params, "id": 1})]
+        case "okx":
+            args = [{"channel": "trades", "instId": symbol} for symbol in symbols]
+            return [json.dumps({"op": "subscribe", "args": args})]
+        case "kraken":
+            params_ = {"channel": "trade", "symbol": symbols}
+            return [json.dumps({"method": "subscribe", "params": params_, "req_id": 1})]
+        case "coinbase":
+            body = {"type": "subscribe", "product_ids": symbols, "channels": ["matches"]}
+            return [json.dumps(body)]
+        case "bybit":
+            args_ = [f"publicTrade.{symbol}" for symbol in symbols]
+            return [json.dumps({"op": "subscribe", "args": args_, "req_id": "1"})]
+        case "bitfinex":
+            bodies = [
+                {"event": "subscribe", "channel": "trades", "symbol": f"t{symbol}"}
+                for symbol in symbols
+            ]
+            return [json.dumps(body) for body in bodies]
+        case "deribit":
+            channels = [f"trades.{symbol}.100ms" for symbol in symbols]
+            params__ = {"channels": channels}
+            return [json.dumps({"id": 1, "method": "public/subscribe", "params": params__})]
+    raise AssertionError(family)
+
+
+def opened(venue: Any, family: str) -> ClientConnection:
+    return connect(venue.url + PATHS.get(family, "/"), compression=None, ping_interval=None)
+
+
+def end_of(ws: ClientConnection, within_s: float = 5.0) -> tuple[list[str], int | None]:
+    """What comes until the venue closes, and its code; None: it did not."""
+    end, got = time.monotonic() + within_s, []
+    try:
+        while time.monotonic() < end:
+            with contextlib.suppress(TimeoutError):
+                got.append(str(ws.recv(timeout=0.1)))
+    except ConnectionClosed as exc:
+        return got, exc.rcvd.code if exc.rcvd else 1006
+    return got, None
+
+
+def many(count: int) -> list[str]:
+    return [f"C{n}" for n in range(count)]
+
+
+def each(family: str, count: int) -> Callable[[ClientConnection], None]:
+    """Subscribe to many, each in a request of its own, at once."""
+
+    def act(ws: ClientConnection) -> None:
+        for symbol in many(count):
+            for text in request(family, [symbol]):
+                ws.send(text)
+
+    return act
+
+
+def at_once(family: str, count: int) -> Callable[[ClientConnection], None]:
+    def act(ws: ClientConnection) -> None:
+        for text in request(family, many(count)):
+            ws.send(text)
+
+    return act
+
+
+def pongs(ws: ClientConnection) -> None:
+    for _ in range(6):
+        ws.pong(b"unsolicited")
+
+
+def nothing(ws: ClientConnection) -> None:
+    pass
+
+
+# family, rules scaled down, what the client does, the rule broken, the venue's close code
+# (None: it stays open), a text it says first
+BREACHES: dict[str, tuple[str, dict[str, Any], Callable[[Any], None], str, int | None, str]] = {
+    "binance: messages": ("binance", {}, each("binance", 6), "messages", 1008, ""),
+    "binance: pongs count": ("binance", {}, pongs, "messages", 1008, ""),
+    "binance: a request too long": (
+        *("binance", {}, at_once("binance", 400), "request_bytes", None, ""),
+    ),
+    "binance: topics": (
+        *("binance", {"topics_per_connection": 3}, at_once("binance", 4)),
+        *("topics_per_connection", 1008, ""),
+    ),
+    "binance-usdm: messages": ("binance-usdm", {}, each("binance-usdm", 11), "messages", 1008, ""),
+    "okx: subscriptions": (
+        *("okx", {"subscribes": ["window", 4, 60.0]}, each("okx", 5)),
+        *("subscribes", None, "60014"),
+    ),
+    "okx: silence": (
+        "okx",
+        {"quiet_s": 0.3, "subscribe_within_s": None},
+        nothing,
+        "quiet_s",
+        4004,
+        "",
+    ),
+    "okx: 64 KB of topics": (*("okx", {}, at_once("okx", 2500), "request_bytes", None, "60012"),),
+    "kraken: subscriptions": ("kraken", {}, each("kraken", 16), "subscribes", None, "Exceeded msg"),
+    "coinbase: subscribe in time": (
+        *("coinbase", {"subscribe_within_s": 0.3}, nothing, "subscribe_within_s", 1008, ""),
+    ),
+    "coinbase: messages": ("coinbase", {}, each("coinbase", 101), "messages", 1008, ""),
+    "bybit: topics in a request": (
+        *("bybit", {}, at_once("bybit", 11), "topics_per_request", None, "args size >10"),
+    ),
+    "bybit: no ping": ("bybit", {"client_quiet_s": 0.3}, nothing, "client_quiet_s", 1008, ""),
+    "bitfinex: channels": (
+        *("bitfinex", {}, each("bitfinex", 26), "topics_per_connection", None, "10305"),
+    ),
+    "deribit: subscriptions": ("deribit", {}, each("deribit", 11), "subscribes", 1008, "10028"),
+}
+
+
+@pytest.mark.parametrize("breach", BREACHES)
+def test_a_breach_on_a_connection(kit: Any, breach: str) -> None:
+    """It is reported once or more, and the venue does what it does."""
+    family, rules, act, rule, code, text = BREACHES[breach]
+    venue = kit.strict(family, rules=rules, rate=5)
+    with opened(venue, family) as ws:
+        act(ws)
+        got, closed = end_of(ws, 5.0 if code else 0.5)
+
+    assert {violation["rule"] for violation in venue.report()["violations"]} == {rule}
+    assert closed == code
+    assert any(text in message for message in got) or not text
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_too_many_attempts(kit: Any, family: str) -> None:
+    """The address is refused for a while, and told for how long; then let in again."""
+    ban_s = 1.0
+    limit = [["window", 2, 0.5]]
+    venue = kit.strict(family, rules={"connects": limit, "ban_s": ban_s})
+    for _ in range(2):
+        with opened(venue, family):
+            pass
+    for _ in range(2):
+        with pytest.raises(InvalidStatus) as refused, opened(venue, family):
+            pass
+        assert refused.value.response.status_code == RULES[family].ban_status
+        assert refused.value.response.headers["Retry-After"] == "1"
+    time.sleep(ban_s + 0.1)
+    with opened(venue, family):
+        pass
+
+    rules = [violation["rule"] for violation in venue.report()["violations"]]
+    assert rules == ["connects", "banned"]
+
+
+def test_disconnected_again_and_again(kit: Any) -> None:
+    """Binance bans the address."""
+    venue = kit.strict("binance")
+    for _ in range(3):
+        with opened(venue, "binance") as ws:
+            each("binance", 6)(ws)
+            assert end_of(ws)[1] == 1008
+    with pytest.raises(InvalidStatus) as refused, opened(venue, "binance"):
+        pass
+    assert refused.value.response.status_code == 418
+
+
+def test_pings_that_are_answered(kit: Any) -> None:
+    """Nothing happens, and they are counted."""
+    venue = kit.strict("binance", rules={"ping": [0.1, 0.4]})
+    with opened(venue, "binance") as ws:
+        assert end_of(ws, 0.6)[1] is None  # the library answers
+
+    report = venue.report()
+    assert report["violations"] == []
+    assert report["counts"]["pings answered"] >= 3
+
+
+def test_frames_that_are_not_answered(kit: Any) -> None:
+    """A client that does not read gets no PONG out."""
+    venue = kit.strict("binance", rules={"ping": [0.1, 0.3]})
+    with socket.create_connection(("127.0.0.1", venue.port)) as plain:
+        plain.sendall(
+            b"GET /stream HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        assert venue.wait("violation")["rule"] == "ping"
+
+
+def test_requests_that_are_not_answered(kit: Any) -> None:
+    """Deribit's `test_request` is a message."""
+    venue = kit.strict("deribit", rules={"ping": [0.1, 0.3]})
+    params = {"interval": 10}
+    with opened(venue, "deribit") as ws:
+        ws.send(json.dumps({"id": 9, "method": "public/set_heartbeat", "params": params}))
+        got, closed = end_of(ws)
+
+    assert closed == 1008
+    assert any("test_request" in message for message in got)
+    assert venue.wait("violation")["rule"] == "ping"
+
+
+def test_weight_of_requests(kit: Any) -> None:
+    """429 with Retry-After, then 418 for those who go on."""
+    venue = kit.strict("binance", rules={"rest": [500, 60.0]})
+    url = venue.url.replace("ws:", "http:") + "/api/v3/depth?symbol=BTCUSDT&limit=5000"
+    statuses = []
+    for _ in range(4):
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                statuses.append((answer.status, answer.headers["X-MBX-USED-WEIGHT-1M"]))
+        except urllib.error.HTTPError as exc:
+            statuses.append((exc.code, exc.headers["Retry-After"]))
+
+    assert statuses == [(200, "250"), (200, "500"), (429, "120"), (418, "120")]
+    rules = [violation["rule"] for violation in venue.report()["violations"]]
+    assert rules == ["rest", "banned"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_good_client_is_served(kit: Any, family: str) -> None:
+    """It gets data of what it asked for, and the report has no violation."""
+    venue = kit.strict(family, rate=20)
+    with opened(venue, family) as ws:
+        for text in request(family, ["BTC"]):
+            ws.send(text)
+        got, closed = end_of(ws, 0.5)
+        report = venue.report()
+
+    assert closed is None
+    assert len(got) > 3
+    assert report["violations"] == []
+    assert report["subscribed"] == 1
