@@ -75,18 +75,26 @@ class RedisStreamsSink:
         self._task.add_done_callback(self._on_done)
 
     def open_stream(
-        self, key: str, *, maxlen: int | None = None, preface: Preface | None = None
+        self,
+        key: str,
+        *,
+        maxlen: int | None = None,
+        preface: Preface | None = None,
+        follows: StreamWriter | None = None,
     ) -> StreamWriter:
         """Return the handle to write to stream *key*; the same one for the same key.
 
         *maxlen* is the stream's own approximate length, instead of the settings'.
         *preface* is an entry (as in `StreamWriter.add`) that goes before all others,
         but only if the stream turns out to hold entries of an earlier run.
+        *follows* is a stream that this one sums up: an entry gets the id of the last
+        entry that was handed over to the other before it. There is at most one for
+        each id; another, or one that is refused, is dropped and counted.
         """
         stream = self._streams.get(key)
         if stream is None:
             stream = StreamWriter(
-                key, maxlen or self._settings.maxlen, self._buffer.append, preface
+                key, maxlen or self._settings.maxlen, self._buffer.append, preface, follows
             )
             self._streams[key] = stream
             self._publisher.learn(stream)
