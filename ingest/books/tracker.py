@@ -119,11 +119,12 @@ class BookTracker:
     def join(self, snapshot: Book) -> Book | None:
         """Return the book to publish now, made of *snapshot* and the updates since.
 
-        None: it is older than what was kept; ask again. Not to be called unless
-        `expect_snapshot` was.
+        None: it is older than what was kept, or nothing was: the book was lost since
+        `expect_snapshot`; ask again.
         """
         pending, seq = self._pending, snapshot.seq
-        assert pending is not None
+        if pending is None:
+            return None
         first = pending.first
         if first is not None and not self._joins(seq, first):
             return None

@@ -22,6 +22,7 @@ from ingest.books.tracker import BookTracker, Gap
 from ingest.codecs import Codec
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
+from ingest.feed.snapshots import BookSnapshots
 from ingest.model import AnyEvent, Book, FeedEvent, Marker, Stream
 from ingest.plan import ConnectionPlan
 from ingest.sinks.buffer import StreamWriter
@@ -32,16 +33,35 @@ from ingest.venues.base import Data, Topic, Venue
 class Route:
     """Where the data of one topic goes."""
 
-    __slots__ = ("active", "decode", "dropped", "gap", "stream", "topic", "tracker", "writer")
+    __slots__ = (
+        "active",
+        "decode",
+        "dropped",
+        "gap",
+        "snapshots",
+        "stream",
+        "topic",
+        "tracker",
+        "writer",
+    )
 
-    def __init__(self, topic: Topic, venue: Venue, stream: Stream, writer: StreamWriter) -> None:
+    def __init__(
+        self,
+        topic: Topic,
+        venue: Venue,
+        stream: Stream,
+        writer: StreamWriter,
+        *,
+        keep_book: bool = False,
+    ) -> None:
         self.topic = topic
         self.decode = venue.decoder(topic.channel)
         self.stream = stream
         self.writer = writer
         self.active = False  # in this session: acknowledged, or sending
         rule = venue.books.get(topic.channel)
-        self.tracker = None if rule is None else BookTracker(rule)
+        self.tracker = None if rule is None else BookTracker(rule, keep=keep_book)
+        self.snapshots: BookSnapshots | None = None
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
         self.dropped = 0  # of the writer's dropped entries, those that are marked
 
@@ -70,6 +90,7 @@ class FeedPublisher:
         *on_book_lost* is called when the book of a route has to be begun again.
         """
         self._on_book_lost = on_book_lost
+        self._sink = sink
         self._codec = codec
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
@@ -81,7 +102,20 @@ class FeedPublisher:
             )
             stream = Stream(venue.name, topic.channel, topic.instrument)
             preface = (started_ns, *codec.encode(stream, reset))
-            route = Route(topic, venue, stream, sink.open_stream(key, preface=preface))
+            writer = sink.open_stream(key, preface=preface)
+            every_s = plan.book_snapshot_every_s
+            route = Route(topic, venue, stream, writer, keep_book=every_s is not None)
+            if every_s is not None and route.tracker is not None:
+                assert route.tracker.ladder is not None
+                route.snapshots = BookSnapshots(
+                    route.tracker.ladder,
+                    stream,
+                    sink,
+                    key_template,
+                    writer,
+                    every_s=every_s,
+                    now_ns=started_ns,
+                )
             self._routes.setdefault(topic.name, []).append(route)
         self._feed_stream = Stream(venue.name, "feed", plan.name)
         self._feed_writer = sink.open_stream(
@@ -115,9 +149,10 @@ class FeedPublisher:
             writer = route.writer
             if writer.dropped != route.dropped:
                 self._mark_dropped(route, rx)
-            stream, add = route.stream, writer.add
             if route.tracker is not None:
-                events = self._checked(route, route.tracker, events, rx)
+                self._publish_book(route, route.tracker, events, rx)
+                continue
+            stream, add = route.stream, writer.add
             for event in events:
                 add(rx, *encode(stream, event))
             self._counters.events += len(events)
@@ -169,11 +204,13 @@ class FeedPublisher:
                     route.active = False
                     self._open_gap(route, reason, rx, ended_by="resubscribed")
 
-    def _checked(
+    def _publish_book(
         self, route: Route, tracker: BookTracker, events: Sequence[AnyEvent], rx: int
-    ) -> Sequence[AnyEvent]:
-        """Return what is to be published of a book's frame, with its markers in place."""
+    ) -> None:
+        """Publish a book's frame, with its markers in place, and then a snapshot if one is due."""
+        stream, add, encode = route.stream, route.writer.add, self._codec.encode
         checked: list[AnyEvent] = []
+        newest: Book | None = None
         for event in events:
             assert isinstance(event, Book)
             step = tracker.step(event)
@@ -185,9 +222,24 @@ class FeedPublisher:
                 checked.append(Marker(type="resume", reason="snapshot", rx=rx))
             if step.publish:
                 checked.append(event)
+                newest = event
             else:
                 self._counters.book_repeats += 1
-        return checked
+        for event in checked:
+            add(rx, *encode(stream, event))
+        self._counters.events += len(checked)
+        if route.snapshots is not None and newest is not None:
+            self._snapshot(route, tracker, route.snapshots, newest)
+
+    def _snapshot(
+        self, route: Route, tracker: BookTracker, snapshots: BookSnapshots, newest: Book
+    ) -> None:
+        if not (newest.bids or newest.asks) or not snapshots.due(newest.rx):
+            return
+        # Of a book that is not whole there is none: a time that passes meanwhile passes,
+        # and what makes it whole is a snapshot, too. Nor where they would crowd out updates.
+        if tracker.whole and route.writer.dropped == route.dropped and not self._sink.full:
+            self._add(snapshots.writer, snapshots.stream, snapshots.take(newest), newest.rx)
 
     def _open_gap(self, route: Route, reason: str, rx: int, *, ended_by: str) -> None:
         """Mark a gap, unless one is open: however many messages it costs, it is one."""

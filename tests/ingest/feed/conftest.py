@@ -48,7 +48,7 @@ class FakeSink:
         self.asked_to_wait = asyncio.Event()
         self._writable = asyncio.Event()
 
-    def open_stream(self, key: str, *, preface: Any = None) -> FakeWriter:
+    def open_stream(self, key: str, *, preface: Any = None, **options: Any) -> FakeWriter:
         writer = FakeWriter(key, self)
         if preface is not None and key in self.continued:
             writer.add(*preface)
@@ -140,7 +140,9 @@ class Kit:
         after_crash: bool = False,
         venue: Venue | None = None,
         on_book_lost: Callable[[Route], None] = lambda route: None,
+        started_ns: int = 1,
     ) -> FeedPublisher:
+        """*sink* is anything with `open_stream` and `full`."""
         return FeedPublisher(
             plan,
             venue or venues.get(plan.venue),
@@ -148,7 +150,7 @@ class Kit:
             codecs.get("fields"),
             "md:{venue}:{channel}:{instrument}",
             counters,
-            started_ns=1,
+            started_ns=started_ns,
             after_crash=after_crash,
             on_book_lost=on_book_lost,
         )
