@@ -12,8 +12,8 @@ from ingest.model import Book, Level
 class Ladder:
     """Both sides, every level as the venue sent it.
 
-    The order is made when somebody asks for it: a level costs an update about 1 µs, half
-    of what it costs a `SortedLadder`.
+    The order is made when somebody asks for it: a level costs an update about 0.4 µs,
+    and 0.7 µs in a `SortedLadder`.
     """
 
     __slots__ = ("_asks", "_bids")
