@@ -39,6 +39,7 @@ class ConnectionPlan(Struct, frozen=True, kw_only=True):
     url: str
     rest_url: str  # "": nothing can be asked for
     topics: tuple[Topic, ...]
+    book_snapshot_every_s: float | None = None
     proxy: str | None = None
     impersonate: str | None = None
     ca_file: str | None = None
@@ -291,6 +292,7 @@ def _connections(
             url=connection_url(settings.ws_url, _at_path(venue.ws_url, path)),
             rest_url=rest_url(settings, venue),
             topics=part,
+            book_snapshot_every_s=feed.book_snapshot_every_s,
             proxy=settings.proxy,
             impersonate=settings.impersonate,
             ca_file=settings.ca_file,

@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from ingest.books.ladder import Ladder
+from ingest.books.ladder import Ladder, SortedLadder
 from ingest.model import Book, Level
 from ingest.venues.base import BookRule
 
@@ -50,7 +50,11 @@ class BookTracker:
     def __init__(self, rule: BookRule, *, keep: bool = False) -> None:
         """*keep*: the whole book is wanted, as `ladder`; it is kept for a checksum, too."""
         self._rule = rule
-        self.ladder = Ladder(rule.depth) if keep or rule.checksum is not None else None
+        self.ladder: Ladder | None = None
+        if rule.checksum is not None or (keep and rule.depth is not None):
+            self.ladder = SortedLadder(rule.depth)
+        elif keep:
+            self.ladder = Ladder()
         self.synchronised = False
         self._in_gap = False
         self._last: int | None = None  # `seq` of the last update
@@ -67,6 +71,14 @@ class BookTracker:
     def comes_in_stream(self) -> bool:
         """Whether its snapshots do; otherwise they are fetched."""
         return self._rule.rest is None
+
+    @property
+    def whole(self) -> bool:
+        """`ladder`, if it is kept, is the book as of the last update.
+
+        Not so where a snapshot is ahead of the updates, until they get to where it is.
+        """
+        return self.synchronised and self._base is None
 
     @property
     def in_gap(self) -> bool:
@@ -92,7 +104,7 @@ class BookTracker:
             return self._lose(gap, book)
         if self._pending is not None:
             self._pending.add(book)
-        if self.synchronised and self.ladder is not None:
+        if self.ladder is not None and self.whole:
             self.ladder.apply(book)
             if not self._checksum_fits(book):
                 return self._lose(Gap("checksum", book.seq, book.seq), None)
@@ -107,11 +119,12 @@ class BookTracker:
     def join(self, snapshot: Book) -> Book | None:
         """Return the book to publish now, made of *snapshot* and the updates since.
 
-        None: it is older than what was kept; ask again. Not to be called unless
-        `expect_snapshot` was.
+        None: it is older than what was kept, or nothing was: the book was lost since
+        `expect_snapshot`; ask again.
         """
         pending, seq = self._pending, snapshot.seq
-        assert pending is not None
+        if pending is None:
+            return None
         first = pending.first
         if first is not None and not self._joins(seq, first):
             return None

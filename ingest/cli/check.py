@@ -114,6 +114,8 @@ def _what(connection: ConnectionPlan) -> str:
     if len(instruments) > 3:
         shown = f"{instruments[0]} … {instruments[-1]} ({len(instruments)})"
     lines = [redact_text(connection.url), ", ".join(channels), shown]
+    if (every_s := connection.book_snapshot_every_s) is not None:
+        lines.append(f"a snapshot of each book every {every_s:g} s")
     if connection.proxy:
         lines.append(f"through {redact_text(connection.proxy)}")
     if not connection.verify:

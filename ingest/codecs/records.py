@@ -23,6 +23,7 @@ _EVENT_TYPES: dict[str, type[AnyEvent]] = {
     "agg_trade": Trade,
     "bbo": Bbo,
     "book": Book,
+    "book_step0": Book,
     "book_l2_tbt": Book,
     "book_raw": Book,
     "ticker_raw": Ticker,
@@ -43,7 +44,7 @@ def to_event(channel: str, record: Record) -> AnyEvent:
     Raises:
         ValueError: unknown channel, or a record that is not of this channel.
     """
-    base = "candle" if channel.startswith("candle_") else channel
+    base = "candle" if channel.startswith("candle_") else channel.removesuffix("_snapshot")
     event_type = _EVENT_TYPES.get(base)
     if event_type is None:
         raise ValueError(f"no event is known for channel {channel!r}")

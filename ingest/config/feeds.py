@@ -51,6 +51,7 @@ class FeedRules:
             self._selecting.append({(name, c, name_of_any): section.path for c in channels})
         self._check_symbols(section, venue, instruments)
         self._check_writers(section, [(name, c, i) for i in instruments for c in channels])
+        _check_snapshots(section, venue, channels)
 
     def check_names(self) -> None:
         """No two feeds have one name, given or made up; call it after the last feed."""
@@ -180,6 +181,17 @@ def _check_channels(section: Section, venue: Venue) -> list[str]:
         else:
             good.append(channel)
     return good
+
+
+def _check_snapshots(section: Section, venue: Venue, channels: Sequence[str]) -> None:
+    """They are taken of books; a feed that has none would wait for them in vain."""
+    if section.get("book_snapshot_every_s") is None or not channels:
+        return
+    if not any(channel in venue.books for channel in channels):
+        section.report(
+            "book_snapshot_every_s",
+            "is for books, and this feed has none; remove it, or add a channel such as book",
+        )
 
 
 def _check_instruments(section: Section, venue: Venue, channels: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ from ingest.config.leaves import Leaf
 # Above a day, somebody wrote milliseconds.
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=86_400)]
+SnapshotSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=10**12)]
 
 Encoding = Literal["fields", "json", "msgpack", "cryptofeed", "nautilus"]
@@ -73,6 +74,7 @@ class FeedConfig(Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...]
     instruments: tuple[str, ...] | Selector
     name: _Name = ""  # `load` fills in the venue's name and a number
+    book_snapshot_every_s: SnapshotSeconds | None = None  # None: no snapshots of ours
 
 
 class InstrumentsConfig(Struct, frozen=True, kw_only=True):

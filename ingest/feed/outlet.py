@@ -18,7 +18,7 @@ class Outlet:
     encoding: its readers meet nothing they do not know, and nothing is lost.
     """
 
-    __slots__ = ("_aside", "_encode", "_stream", "_writer", "codec", "key")
+    __slots__ = ("_aside", "_encode", "_stream", "codec", "key", "writer")
 
     def __init__(
         self,
@@ -43,18 +43,18 @@ class Outlet:
         self.key = key = codecs.stream_key(encoder, key_template, stream)
         if known and not encoder.complete:
             self._aside = sink.open_stream(codecs.own_key(stream))
-            self._writer = sink.open_stream(key, preface=first, beside=self._aside)
+            self.writer = sink.open_stream(key, preface=first, beside=self._aside)
         else:
-            self._writer = self._aside = sink.open_stream(key, preface=first)
+            self.writer = self._aside = sink.open_stream(key, preface=first)
 
     @property
     def dropped(self) -> int:
         """Grows with each entry that is lost."""
-        return self._writer.dropped + self._aside.dropped
+        return self.writer.dropped + self._aside.dropped
 
     def add(self, event: AnyEvent, rx: int) -> bool:
         """Hand over one event; never waits. False if it was dropped, which is counted."""
         encoded = self._encode(self._stream, event)
         if encoded is not None:
-            return self._writer.add(rx, *encoded)
+            return self.writer.add(rx, *encoded)
         return self._aside.add(rx, *_own.encode(self._stream, event))

@@ -38,10 +38,12 @@ class FeedSink(Protocol):
         *,
         preface: tuple[int, int, bytes] | None = None,
         beside: Any = None,
+        maxlen: int | None = None,
+        follows: Any = None,
     ) -> EntryWriter:
         """Return the writer of stream *key*; see `RedisStreamsSink.open_stream`.
 
-        *beside*: a writer of the same sink.
+        *beside* and *follows*: writers of the same sink.
         """
         ...
 

@@ -30,6 +30,7 @@ from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.outlet import Outlet
 from ingest.feed.ports import FeedSink
+from ingest.feed.snapshots import BookSnapshots
 from ingest.model import AnyEvent, Book, FeedEvent, Marker, Stream, Trade
 from ingest.plan import ConnectionPlan
 from ingest.trades.tracker import Room, TradeTracker
@@ -44,18 +45,25 @@ class Route:
 
     __slots__ = (
         *("active", "decode", "dropped", "gap", "heard", "left"),
-        *("outlet", "topic", "tracker", "trades"),
+        *("outlet", "snapshots", "topic", "tracker", "trades"),
     )
 
     def __init__(
-        self, topic: Topic, venue: Venue, outlet: Outlet, trades: TradeTracker | None
+        self,
+        topic: Topic,
+        venue: Venue,
+        outlet: Outlet,
+        trades: TradeTracker | None,
+        *,
+        keep_book: bool = False,
     ) -> None:
         self.topic = topic
         self.decode = venue.decoder(topic.channel)
         self.outlet = outlet
         self.active = False  # in this session: acknowledged, or sending
         rule = venue.books.get(topic.channel)
-        self.tracker = None if rule is None else BookTracker(rule)
+        self.tracker = None if rule is None else BookTracker(rule, keep=keep_book)
+        self.snapshots: BookSnapshots | None = None
         self.trades = trades
         self.heard = False  # data came; of routes that share a name, the first one's counts
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
@@ -95,6 +103,7 @@ class FeedPublisher:
         self._on_book_lost = on_book_lost
         self._on_trades_missing = on_trades_missing
         self._venue = venue
+        self._sink = sink
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
         room = Room(_MOST_HELD)
@@ -108,7 +117,20 @@ class FeedPublisher:
             if backfill is not None:
                 most = backfill.most if can_backfill else 0
                 trades = TradeTracker(most, room, recalling=recalling)
-            route = Route(topic, venue, outlet, trades)
+            every_s = plan.book_snapshot_every_s
+            route = Route(topic, venue, outlet, trades, keep_book=every_s is not None)
+            if every_s is not None and route.tracker is not None:
+                assert route.tracker.ladder is not None
+                route.snapshots = BookSnapshots(
+                    route.tracker.ladder,
+                    stream,
+                    sink,
+                    encoder,
+                    key_template,
+                    outlet,
+                    every_s=every_s,
+                    now_ns=started_ns,
+                )
             if route.trades is not None:
                 self.continuous.append(route)
             self._routes.setdefault(topic.name, []).append(route)
@@ -143,8 +165,9 @@ class FeedPublisher:
             if outlet.dropped != route.dropped:
                 self._mark_dropped(route, rx)
             if route.tracker is not None:
-                events = self._checked(route, route.tracker, events, rx)
-            elif route.trades is not None:
+                self._publish_book(route, route.tracker, events, rx)
+                continue
+            if route.trades is not None:
                 events = self._continued(route, route.trades, events, rx)
             add = outlet.add
             for event in events:
@@ -254,11 +277,13 @@ class FeedPublisher:
                     route.decode = self._venue.decoder(route.topic.channel)
                     self._open_gap(route, reason, rx, ended_by="resubscribed")
 
-    def _checked(
+    def _publish_book(
         self, route: Route, tracker: BookTracker, events: Sequence[AnyEvent], rx: int
-    ) -> Sequence[AnyEvent]:
-        """Return what is to be published of a book's frame, with its markers in place."""
+    ) -> None:
+        """Publish a book's frame, with its markers in place, and then a snapshot if one is due."""
+        add = route.outlet.add
         checked: list[AnyEvent] = []
+        newest: Book | None = None
         for event in events:
             assert isinstance(event, Book)
             step = tracker.step(event)
@@ -270,9 +295,25 @@ class FeedPublisher:
                 checked.append(Marker(type="resume", reason="snapshot", rx=rx))
             if step.publish:
                 checked.append(event)
+                newest = event
             else:
                 self._counters.book_repeats += 1
-        return checked
+        for each in checked:
+            add(each, rx)
+        self._counters.events += len(checked)
+        if route.snapshots is not None and newest is not None:
+            self._snapshot(route, tracker, route.snapshots, newest)
+
+    def _snapshot(
+        self, route: Route, tracker: BookTracker, snapshots: BookSnapshots, newest: Book
+    ) -> None:
+        if not (newest.bids or newest.asks) or not snapshots.due(newest.rx):
+            return
+        # Of a book that is not whole there is none: a time that passes meanwhile passes,
+        # and what makes it whole is a snapshot, too. Nor where they would crowd out updates.
+        if tracker.whole and route.outlet.dropped == route.dropped and not self._sink.full:
+            self._counters.events += 1
+            snapshots.publish(newest)
 
     def _continued(
         self, route: Route, tracker: TradeTracker, events: Sequence[AnyEvent], rx: int

@@ -48,6 +48,8 @@ class NoSink:
         *,
         preface: tuple[int, int, bytes] | None = None,  # noqa: ARG002
         beside: Any = None,  # noqa: ARG002
+        maxlen: int | None = None,  # noqa: ARG002
+        follows: Any = None,  # noqa: ARG002
     ) -> NoWriter:
         return self._writer
 

@@ -8,7 +8,7 @@ import structlog
 
 from ingest.logging import worth_a_line
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryIds
+from ingest.sinks.entry_id import EntryIds, FollowingIds
 from ingest.sinks.resp import XaddPrefix
 from ingest.sinks.settings import SinkSettings
 
@@ -18,17 +18,25 @@ _log = structlog.get_logger(__name__)
 class StreamWriter:
     """One stream: where its entries are handed over, and all that is known of it."""
 
-    __slots__ = ("_append", "dropped", "head", "ids", "key", "preface", "prefix")
+    __slots__ = ("_append", "dropped", "follows", "head", "ids", "key", "preface", "prefix")
 
     def __init__(
         self,
         key: str,
         maxlen: int | None,
         append: Callable[["Entry"], bool],
+        follows: "StreamWriter | None" = None,
     ) -> None:
+        """*follows*: the stream whose ids this one's entries have; see `FollowingIds`."""
         self.key = key
         self.prefix = XaddPrefix(key, maxlen)
-        self.ids = EntryIds()
+        self.follows = follows
+        self.ids: EntryIds | FollowingIds
+        if follows is None:
+            self.ids = EntryIds()
+        else:
+            assert isinstance(follows.ids, EntryIds)
+            self.ids = FollowingIds(follows.ids)
         self.preface: Preface | None = None  # until it is known whether it is wanted
         self.dropped = 0  # entries of this stream that were lost: its owner marks the gap
         self._append = append

@@ -13,7 +13,7 @@ _U64_MAX = 2**64 - 1
 
 
 class IdsExhausted(Exception):
-    """The stream already holds the highest id there can be; nothing may follow it."""
+    """The stream already holds an id above which there is none left for the entry."""
 
 
 class EntryIds:
@@ -63,6 +63,41 @@ class EntryIds:
         """
         if last > (self._ms, self._n):
             self._ms, self._n = last
+
+
+class FollowingIds:
+    """The ids of a stream that sums up another one: each entry has the other's last id.
+
+    It says so up to where the other stream goes into it. Given out when an entry is
+    packed, as all ids are, so it is that of the other's last entry packed before.
+    """
+
+    __slots__ = ("_followed", "_last")
+
+    def __init__(self, followed: EntryIds) -> None:
+        self._followed = followed
+        self._last: EntryId = (0, 0)
+
+    @property
+    def last(self) -> EntryId:
+        """As `EntryIds.last`."""
+        return self._last
+
+    def next(self, rx_ns: int) -> EntryId:  # noqa: ARG002
+        """Return the other stream's last id.
+
+        Raises:
+            IdsExhausted: this stream has that id, or a higher one, already.
+        """
+        last = self._followed.last
+        if last <= self._last:
+            raise IdsExhausted
+        self._last = last
+        return last
+
+    def raise_to(self, last: EntryId) -> None:
+        """As `EntryIds.raise_to`; the other stream is not disturbed by what this one holds."""
+        self._last = max(self._last, last)
 
 
 def parse_entry_id(text: bytes) -> EntryId:

@@ -91,7 +91,7 @@ class Publisher:
         return None
 
     def _no_id_left(self, entry: Entry) -> None:
-        self._drop(entry, "ids_exhausted", "the stream holds the highest possible id")
+        self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
 
     async def _idle(self, link: Link) -> None:
         self.wake.clear()
@@ -136,10 +136,13 @@ class Publisher:
         self._batch = None
         self._wait.reset()
         self._operator.reset()
-        again = sorted([*foreign, *(index for index, _ in verdict.again)])
+        refused = sorted([*foreign, *(index for index, _ in verdict.again)])
+        # By now the followed stream may have got on: another id would not be true.
+        late = [index for index in refused if batch.entries[index][0].follows is not None]
+        again = [index for index in refused if index not in late]
         counters.batches += 1
         counters.acked_entries += (
-            len(batch.entries) - len(duplicates) - len(verdict.dropped) - len(again)
+            len(batch.entries) - len(duplicates) - len(verdict.dropped) - len(refused)
         )
         counters.duplicates += len(duplicates)
         counters.foreign_writer += len(foreign)
@@ -152,10 +155,12 @@ class Publisher:
                 total=counters.foreign_writer,
             )
         self._drop_refused(batch, verdict)
-        if not again and not verdict.dropped:
+        for index in late:
+            self._drop(batch.entries[index], "late", "refused under the only id it could have")
+        if not refused and not verdict.dropped:
             self._buffer.release(batch.entries)
             return
-        kept = {*again, *(index for index, _ in verdict.dropped)}
+        kept = {*refused, *(index for index, _ in verdict.dropped)}
         # First back, then release, or the buffer would seem empty in between.
         self._buffer.put_back([batch.entries[index] for index in again])
         self._buffer.release(e for i, e in enumerate(batch.entries) if i not in kept)

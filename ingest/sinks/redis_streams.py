@@ -83,6 +83,7 @@ class RedisStreamsSink:
         maxlen: int | None = None,
         preface: tuple[int, int, bytes] | None = None,
         beside: StreamWriter | None = None,
+        follows: StreamWriter | None = None,
     ) -> StreamWriter:
         """Return the handle to write to stream *key*; the same one for the same key.
 
@@ -90,10 +91,15 @@ class RedisStreamsSink:
         *preface* is an entry (as in `StreamWriter.add`) that goes before all others,
         but only if the stream turns out to hold entries of an earlier run. With
         *beside*, a stream opened just before, it goes there, if either of the two does.
+        *follows* is a stream that this one sums up: an entry gets the id of the last
+        entry that was handed over to the other before it. There is at most one for
+        each id; another, or one that is refused, is dropped and counted.
         """
         stream = self._streams.get(key)
         if stream is None:
-            stream = StreamWriter(key, maxlen or self._settings.maxlen, self._buffer.append)
+            stream = StreamWriter(
+                key, maxlen or self._settings.maxlen, self._buffer.append, follows
+            )
             if preface is not None:
                 stream.preface = Preface((beside or stream, *preface))
                 if beside is not None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.books.ladder import Ladder, is_zero
+from ingest.books.ladder import Ladder, SortedLadder, is_zero
 from ingest.books.tracker import BookTracker, Gap, Step
 from ingest.model import Book, Level
 from ingest.venues.base import BookRule, RestBook, RestRequest
@@ -118,7 +118,7 @@ class Shell:
 
     def __init__(self, venue: Venue, reader: Reader) -> None:
         self.venue, self.reader = venue, reader
-        self.tracker = BookTracker(venue.rule)
+        self.tracker = BookTracker(venue.rule, keep=True)
         self.asked: Book | None = None
 
     def receive(self, book: Book) -> None:
@@ -173,6 +173,14 @@ def test_a_reader_never_holds_a_book_that_was_not(name: str, events: list[Any]) 
     def check() -> None:
         if reader.bids is not None and reader.seq is not None:
             assert (reader.bids, reader.asks) == venue.history[reader.seq]
+        tracker = shell.tracker
+        assert tracker.ladder is not None
+        if tracker.whole:  # the book that is kept is the reader's
+            kept = [
+                {Decimal(price): size for price, size in side}
+                for side in (tracker.ladder.bids(), tracker.ladder.asks())
+            ]
+            assert kept == [reader.bids, reader.asks]
 
     for levels, width, fate, rest in events:
         update = venue.change(levels, width)
@@ -306,13 +314,13 @@ def test_a_connection_lost_starts_from_nothing() -> None:
     st.integers(1, 4),
 )
 def test_ladder_is_a_sorted_dict_cut_at_its_depth(levels: list[Level], depth: int) -> None:
-    ladder, cut = Ladder(), Ladder(depth)
+    plain, ladder, cut = Ladder(), SortedLadder(), SortedLadder(depth)
     expected: dict[Decimal, Level] = {}
     kept: dict[Decimal, Level] = {}
     for level in levels:
         update = Book(rx=1, type="delta", bids=[], asks=[level])
-        ladder.apply(update)
-        cut.apply(update)
+        for one in (plain, ladder, cut):
+            one.apply(update)
         for side in (expected, kept):
             side.pop(Decimal(level[0]), None)
             if Decimal(level[1]):
@@ -321,23 +329,26 @@ def test_ladder_is_a_sorted_dict_cut_at_its_depth(levels: list[Level], depth: in
             del kept[max(kept)]
     assert ladder.asks() == [expected[price] for price in sorted(expected)]
     assert ladder.asks(2) == ladder.asks()[:2]
+    assert (plain.asks(), plain.asks(2)) == (ladder.asks(), ladder.asks(2))
     assert cut.asks() == [kept[price] for price in sorted(kept)]
 
 
-def test_both_sides_best_first() -> None:
-    ladder = Ladder()
+@pytest.mark.parametrize("kind", [Ladder, SortedLadder])
+def test_both_sides_best_first(kind: type[Ladder]) -> None:
+    ladder = kind()
     levels = [("9", "1"), ("10", "1"), ("8.5", "1")]
     ladder.apply(Book(rx=1, type="snapshot", bids=levels, asks=levels))
     assert [price for price, _ in ladder.bids()] == ["10", "9", "8.5"]
+    assert [price for price, _ in ladder.bids(1)] == ["10"]
     assert [price for price, _ in ladder.asks()] == ["8.5", "9", "10"]
 
 
-@pytest.mark.parametrize("size", ["0", "0.000", "0e-8", "0E+2"])
+@pytest.mark.parametrize("size", ["0", "0.000", "0e-8", "0E+2", "0.0e10", ".0", "00"])
 def test_sizes_that_say_that_the_level_is_gone(size: str) -> None:
     assert is_zero(size)
 
 
-@pytest.mark.parametrize("size", ["1e-8", "0.01", "10", "1E5"])
+@pytest.mark.parametrize("size", ["1e-8", "0.01", "10", "1E5", "0.1e0", ".5"])
 def test_sizes_of_a_level(size: str) -> None:
     assert not is_zero(size)
 
@@ -350,3 +361,31 @@ def test_a_snapshot_older_than_what_went_out_is_asked_for_again() -> None:
     assert tracker.join(old) is None
     assert not tracker.synchronised
     assert tracker.join(venue.snapshot()) == venue.snapshot()
+
+
+def test_a_snapshot_asked_for_before_the_connection_was_lost_is_asked_for_again() -> None:
+    """What came between it and the new connection was not kept for it."""
+    venue = Venue(RULES["first_seq over rest"])
+    tracker = BookTracker(venue.rule)
+    tracker.expect_snapshot()
+    old = venue.snapshot()
+    tracker.reset(in_gap=True)
+    tracker.step(venue.change([(True, "100", "1")], 1))
+    assert tracker.join(old) is None
+    tracker.expect_snapshot()
+    assert tracker.join(venue.snapshot()) == venue.snapshot()
+
+
+def test_a_book_ahead_of_its_updates_is_not_whole_until_they_have_caught_up() -> None:
+    """What the snapshot knows already does not reach the ladder, however it comes."""
+    venue = Venue(RULES["first_seq over rest"])
+    tracker = BookTracker(venue.rule, keep=True)
+    tracker.expect_snapshot()
+    late = venue.change([(True, "100", "1")], 1)
+    venue.change([(True, "100", "2")], 1)
+    assert tracker.join(venue.snapshot()) is not None
+    assert tracker.ladder is not None
+    assert tracker.step(late) == Step()  # and the one after it never comes
+    assert (tracker.whole, tracker.ladder.bids()) == (False, [("100", "2")])
+    assert tracker.step(venue.change([(True, "99.5", "3")], 1)) == Step()
+    assert (tracker.whole, tracker.ladder.bids()) == (True, [("100", "2"), ("99.5", "3")])

@@ -123,6 +123,11 @@ def test_entries_of_another_writer(encoding: str, fields: dict[bytes, bytes]) ->
             {"rx": 1, "type": "delta", "bids": [], "asks": []},
             Book(rx=1, type="delta", bids=[], asks=[]),
         ),
+        (
+            "book_l2_tbt_snapshot",
+            {"rx": 1, "type": "snapshot", "bids": [], "asks": []},
+            Book(rx=1, type="snapshot", bids=[], asks=[]),
+        ),
     ],
 )
 def test_type_of_an_entry(channel: str, record: dict[str, Any], expected: AnyEvent) -> None:

@@ -19,7 +19,7 @@ Bad = Callable[..., list[str]]
             "feeds: [trade]",
             [
                 'f.yaml:1: feeds[0] is "trade"; '
-                "use a mapping with venue, channels, instruments, name"
+                "use a mapping with venue, channels, instruments, name, book_snapshot_every_s"
             ],
         ),
         (
@@ -63,6 +63,24 @@ Bad = Callable[..., list[str]]
             [
                 'f.yaml:3: feeds[0].channels[1] is "trade" a second time; list it once',
                 'f.yaml:4: feeds[0].instruments[1] is "A-B" a second time; list it once',
+            ],
+        ),
+        (
+            "feeds:\n- {venue: alpha, channels: [bbo], instruments: [A-B], "
+            "book_snapshot_every_s: 60}",
+            [
+                "f.yaml:2: feeds[0].book_snapshot_every_s is for books, and this feed has none; "
+                "remove it, or add a channel such as book"
+            ],
+        ),
+        (
+            "feeds:\n- {venue: alpha, channels: [book], instruments: [A-B], "
+            "book_snapshot_every_s: 0}",
+            [
+                "f.yaml:2: feeds[0].book_snapshot_every_s is 0; "
+                "use a number from 0.1 to 86,400, or null",
+                'f.yaml:2: feeds[0].channels[0] is "book"; alpha does not have it; '
+                "use trade, bbo or candle_1m",
             ],
         ),
         (

@@ -50,7 +50,7 @@ class FakeSink:
         self._writable = asyncio.Event()
 
     def open_stream(
-        self, key: str, *, preface: Any = None, beside: FakeWriter | None = None
+        self, key: str, *, preface: Any = None, beside: FakeWriter | None = None, **_: Any
     ) -> FakeWriter:
         writer = FakeWriter(key, self)
         if preface is not None and self.continued & {key, beside and beside.key}:
@@ -149,7 +149,9 @@ class Kit:
         on_trades_missing: Callable[[Route], None] = lambda route: None,
         recalling: bool = False,
         encoding: str = "fields",
+        started_ns: int = 1,
     ) -> FeedPublisher:
+        """*sink* is anything with `open_stream` and `full`."""
         return FeedPublisher(
             plan,
             # Nobody fetches here what is missing: trades would wait for it.
@@ -158,7 +160,7 @@ class Kit:
             codecs.encoder(encoding),
             codecs.encoder(encoding).keys.default,
             counters,
-            started_ns=1,
+            started_ns=started_ns,
             after_crash=after_crash,
             on_book_lost=on_book_lost,
             on_trades_missing=on_trades_missing,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sinks.entry_id import EntryIds, IdsExhausted, parse_entry_id
+from ingest.sinks.entry_id import EntryIds, FollowingIds, IdsExhausted, parse_entry_id
 
 MAX = 2**64 - 1
 TIMES_NS = st.one_of(
@@ -83,3 +83,20 @@ def test_what_is_not_an_id(text: bytes) -> None:
     with pytest.raises(ValueError):
         parse_entry_id(text)
     assert parse_entry_id(b"5-7") == (5, 7)
+
+
+def test_a_stream_that_follows_has_the_others_ids() -> None:
+    """Each once; what this stream holds already neither comes again nor disturbs the other."""
+    ids = EntryIds()
+    following = FollowingIds(ids)
+    with pytest.raises(IdsExhausted):
+        following.next(9_000_000)
+    assert ids.next(5_000_000) == following.next(9_000_000) == following.last == (5, 0)
+    with pytest.raises(IdsExhausted):
+        following.next(9_000_000)
+    following.raise_to((7, 3))
+    following.raise_to((6, 0))
+    assert (ids.next(6_000_000), following.last) == ((6, 0), (7, 3))
+    with pytest.raises(IdsExhausted):
+        following.next(9_000_000)
+    assert ids.next(8_000_000) == following.next(9_000_000) == (8, 0)

@@ -83,6 +83,32 @@ async def test_one_stream_of_the_wrong_type_costs_only_its_own_entries(server, k
     assert b"$1\r\nv\r\n$1\r\n0\r\n" in dropped[0]["sample"]
 
 
+async def test_a_stream_that_follows_another(server, kit) -> None:
+    """Its entries have the other's ids, across batches; one that cannot have it is dropped."""
+    async with kit.running(server.url, max_batch_entries=3) as sink:
+        book = sink.open_stream("book")
+        sums = sink.open_stream("sums", follows=book)
+        for number in range(10):
+            kit.fill(book, [number])
+            if number % 4 == 1:
+                kit.fill(sums, [number])
+        assert await sink.flush(5) == 0
+        with server.client() as client:
+            id_of = {int(fields[b"v"]): entry_id for entry_id, fields in client.xrange("book")}
+            found = [(entry_id, int(fields[b"v"])) for entry_id, fields in client.xrange("sums")]
+            assert found == [(id_of[n], n) for n in (1, 5, 9)]
+            client.xadd("sums", {"v": -1}, id="4000000000000-0")
+        kit.fill(book, [10])
+        kit.fill(sums, [10])
+        kit.fill(book, [11])
+        assert await sink.flush(5) == 0
+        kit.fill(sums, [11])
+        assert await sink.flush(5) == 0
+        assert sink.counters.dropped == {"late": 1, "ids_exhausted": 1}
+        assert sink.counters.acked_entries == 15
+        assert server.values("book") == list(range(12))
+
+
 async def test_another_writer_in_our_stream_loses_nothing(server, kit, logs) -> None:
     """Refused on first sending: counted as a foreign writer's doing, stored under a new id."""
     async with kit.running(server.url) as sink:
