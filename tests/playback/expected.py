@@ -1,0 +1,77 @@
+"""What a recording must become: every stream, entry by entry, and every frame accounted for."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.playback.recording import File
+from tests.playback.wire import Entry, Rules, load
+
+Stream = tuple[str, str]  # channel, instrument
+
+
+@dataclass
+class Snapshot:
+    """A book that was fetched over REST."""
+
+    ns: int
+    bids: list[list[str]]
+    asks: list[list[str]]
+    seq: int
+
+
+@dataclass
+class Expected:
+    """One session, as its venue's rules read it."""
+
+    rules: Rules
+    streams: defaultdict[Stream, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    snapshots: defaultdict[str, list[Snapshot]] = field(default_factory=lambda: defaultdict(list))
+    data: int = 0  # frames with data, those that become no event included
+    reasons: Counter[str] = field(default_factory=Counter)  # why the others have none
+
+    @property
+    def books(self) -> dict[str, list[Entry]]:
+        """The entries of each book by instrument."""
+        book = self.rules.book
+        return {name: found for (channel, name), found in self.streams.items() if channel == book}
+
+    def feeds(self) -> list[tuple[list[str], list[str]]]:
+        """Channels and instruments, each stream once: those of the same instruments together."""
+        instruments: defaultdict[str, list[str]] = defaultdict(list)
+        for channel, instrument in self.streams:
+            instruments[channel].append(instrument)
+        together: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        for channel, names in instruments.items():
+            together[tuple(sorted(names))].append(channel)
+        return [(channels, list(names)) for names, channels in together.items()]
+
+
+def read(rules: Rules, files: Sequence[File]) -> Expected:
+    """Read a session's files in the order of their times."""
+    expected = Expected(rules)
+    starts = [(next((line.ns for line in file.frames()), 0), file) for file in files]
+    for _, file in sorted(starts, key=lambda start: start[0]):
+        of_frame = rules.new()
+        for line in file.lines:
+            if line.kind == "rest" and rules.snapshot is not None:
+                found = rules.snapshot(line.url, load(line.payload))
+                if found:
+                    name, bids, asks, seq = found
+                    expected.snapshots[name].append(Snapshot(line.ns, bids, asks, seq))
+            if line.kind != "frame":
+                continue
+            events = of_frame(load(line.payload))
+            if isinstance(events, str):
+                expected.reasons[events] += 1
+                continue
+            expected.data += 1
+            for channel, instrument, entry in events:
+                stream = expected.streams[channel, instrument]
+                if entry is not None:
+                    stream.append(entry)
+    for copy, original in rules.copies.items():
+        for channel, name in list(expected.streams):
+            if channel == original:
+                expected.streams[copy, name] = expected.streams[channel, name]
+    return expected

@@ -1,0 +1,141 @@
+"""One update of one book lost, repeated or swapped: seen, said, and mended; nobody else notices.
+
+As test_recordings.py; INGEST_SEEDS says how many faults of each kind are made (2).
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.playback import expected, recording
+from tests.playback.book import PlainBook
+from tests.playback.compare import Reader, compare_entries
+from tests.playback.disturb import ANSWERS, Fault, disturb
+from tests.playback.expected import Expected
+from tests.playback.play import Entry, Live, is_marker, play
+from tests.playback.test_recordings import SESSIONS
+from tests.playback.wire import rules_of
+
+SEEDS = range(int(os.environ.get("INGEST_SEEDS", "2")))
+BY_NUMBER = ("binance", "binance-usdm", "kucoin", "gateio", "deribit", "bybit")
+BY_CHECKSUM = {"okx": 25, "kraken-v1": 10}  # levels a side that it covers
+# Nothing that these send would show a loss: bitstamp, coinbase, gemini, bitmex. htx sends
+# whole books; bitfinex counts the messages of a connection, which no replay has.
+
+
+def final(wanted: Expected, name: str) -> Any:
+    """The book at the end, of the recording as it was."""
+    book, snapshots = PlainBook(wanted.rules.depth), wanted.snapshots[name]
+    if snapshots:
+        book.replace(snapshots[0].bids, snapshots[0].asks)
+    for entry in wanted.books[name]:
+        if entry["type"] == "snapshot":
+            book.replace(entry["bids"], entry["asks"])
+        elif not snapshots or int(entry["seq"]) > snapshots[0].seq:
+            book.apply(entry["bids"], entry["asks"])
+    return book.sides
+
+
+def shows(wanted: Expected, fault: Fault) -> bool:
+    """Whether a checksum shows it: the best levels differ when the next one comes."""
+    if wanted.rules.venue in BY_NUMBER:
+        return fault.kind != "repeat"
+    count = BY_CHECKSUM[wanted.rules.venue]
+    books = [PlainBook(wanted.rules.depth), PlainBook(wanted.rules.depth)]
+    deltas: list[Entry] = []
+    for entry in wanted.books[fault.instrument]:
+        if entry["type"] == "snapshot" and not deltas:
+            for book in books:
+                book.replace(entry["bids"], entry["asks"])
+        elif entry["type"] == "delta":
+            deltas.append(entry)
+    order = list(range(len(deltas)))
+    if fault.kind == "lose":
+        del order[fault.number]
+    elif fault.kind == "swap":
+        order[fault.number : fault.number + 2] = [fault.number + 1, fault.number]
+    right = iter(deltas)
+    applied = -1
+    for number in order[: fault.number + 3]:
+        books[1].apply(deltas[number]["bids"], deltas[number]["asks"])
+        while applied < number:  # the book that this one's checksum is of
+            applied += 1
+            delta = next(right)
+            books[0].apply(delta["bids"], delta["asks"])
+        if number < applied:
+            return True  # one that is late has the checksum of a book that was
+        tops = [[side[:count] for side in book.levels()] for book in books]
+        if tops[0] != tops[1]:
+            return True
+    return False
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", ["lose", "repeat", "swap"])
+@pytest.mark.parametrize(("name", "paths"), SESSIONS)
+def test_a_fault(name: str, paths: list[Path], kind: str, seed: int) -> None:
+    """A gap in exactly that stream, or a repetition left out; the book is right at the end."""
+    rules = rules_of(name)
+    if rules.venue not in (*BY_NUMBER, *BY_CHECKSUM) or "hbt-" in name:
+        pytest.skip("nothing that this venue sends would show it, or too long for each fault")
+    files = [recording.read(path) for path in paths]
+    wanted = expected.read(rules, files)
+    if not wanted.books:
+        pytest.skip("no books")
+    fault = disturb(rules, files, kind, seed)
+    stream = (rules.book, fault.instrument)
+    over_rest = rules.venue in ANSWERS
+    books = [(rules.book, i) for i in wanted.books if not over_rest or wanted.snapshots[i]]
+
+    def is_done(live: Live) -> bool:
+        if not all("snapshot" in live.types(book) for book in books):
+            return False
+        types = live.types(stream)
+        return types.count("gap") == types.count("resume")
+
+    with tempfile.TemporaryDirectory() as directory:
+        served = [recording.write(file, Path(directory)) for file in files]
+        speed = ("--within", "12") if over_rest else ("--speed", "max")
+        outcome = play(wanted, served, speed=speed, is_done=is_done)
+
+    found = outcome.streams[stream]
+    marks = [entry for entry in found if is_marker(entry)]
+    if not shows(wanted, fault):
+        assert not marks
+    else:
+        assert marks[0]["type"] == "gap", fault
+        assert [mark["type"] for mark in marks] == ["gap", "resume"] * (len(marks) // 2)
+        assert all(mark["reason"] == "snapshot" for mark in marks[1::2])
+        if rules.venue in BY_NUMBER:
+            check_place(found, fault)
+    if kind == "repeat" and rules.venue in BY_NUMBER:
+        assert outcome.totals["book_repeats"] >= 1
+        assert sum(e.get("seq") == fault.delta["seq"] for e in found if e["type"] == "delta") == 1
+
+    reader, last = Reader(rules.depth), final(wanted, fault.instrument)
+    for entry in found:
+        reader.take(entry)
+    if shows(wanted, fault) or kind == "repeat" or over_rest:
+        assert reader.begun and reader.book.sides == last, fault
+
+    copies = {copy for copy, original in rules.copies.items() if original == rules.book}
+    for other, entries in wanted.streams.items():
+        if other == stream or (other[0] in copies and other[1] == fault.instrument):
+            continue
+        theirs = outcome.streams.get(other, [])
+        assert not any(map(is_marker, theirs)), other
+        if other[0] != rules.book or not over_rest:
+            compare_entries(other, theirs, entries)
+    assert outcome.totals["disconnects"] == outcome.totals["decode_errors"] == {}
+    print(f"\n{name} {fault.kind} {fault.instrument} {fault.number}: {len(marks) // 2} gaps")
+
+
+def check_place(found: list[Entry], fault: Fault) -> None:
+    """The first mark stands before the first update that does not follow."""
+    at = next(number for number, entry in enumerate(found) if is_marker(entry))
+    assert found[at]["reason"] == "sequence"
+    assert found[at + 1]["seq"] == fault.after["seq"], fault

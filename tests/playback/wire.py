@@ -1,0 +1,599 @@
+"""What each recorded frame must become, read with `json` alone, venue by venue.
+
+Nothing here uses the product's decoders or naming rules. A number of the wire keeps
+its characters: `json` hands them over as text.
+"""
+
+import json
+import re
+from calendar import monthrange
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+Wire = Any
+Entry = dict[str, Any]
+# Channel, instrument, entry; None: a frame of that stream that says nothing new.
+Events = list[tuple[str, str, Entry | None]]
+# Events of a data frame; or why it is none, which begins with "control" where the
+# replay makes such frames itself instead of sending the recorded one.
+Read = Callable[[Wire], Events | str]
+
+# fmt: off
+QUOTES = (
+    "BUSD", "USDT", "USDC", "HUSD", "TUSD", "USD", "BTC", "ETH", "BNB", "TRY", "RUB", "EUR",
+    "GBP", "JPY", "PAX", "BCH", "LTC", "DAI", "UST",
+)
+# fmt: on
+MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+
+
+@dataclass
+class Rules:
+    """How a venue's recording is read."""
+
+    venue: str
+    new: Callable[[], Read]
+    # URL and body of a recorded REST answer: instrument, bids, asks, number; or None.
+    snapshot: Callable[[str, Wire], tuple[str, list[Any], list[Any], int] | None] | None = None
+    book: str = "book"  # the channel that has it
+    depth: int | None = None  # that readers keep
+    # Further channels that the replay serves from the same messages.
+    copies: dict[str, str] = field(default_factory=dict)
+
+
+def load(text: bytes) -> Wire:
+    return json.loads(text, parse_float=str, parse_int=str)
+
+
+def ms(value: str) -> str:
+    return f"{value}000000"
+
+
+def split(symbol: str, quotes: tuple[str, ...] = QUOTES) -> str:
+    symbol = symbol.upper()
+    quote = next(q for q in quotes if symbol.endswith(q) and symbol != q)
+    return f"{symbol.removesuffix(quote)}-{quote}"
+
+
+def iso(text: str) -> str:
+    """RFC 3339 to ns, every digit kept."""
+    head, _, part = text.removesuffix("Z").partition(".")
+    seconds = int(datetime.fromisoformat(head).replace(tzinfo=UTC).timestamp())
+    return f"{seconds}{part.ljust(9, '0')}"
+
+
+def sent(**fields: Any) -> Entry:
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
+def two(levels: Wire) -> list[list[str]]:
+    return [[level[0], level[1]] for level in levels]
+
+
+# -- Binance ------------------------------------------------------------------
+
+
+def binance(suffix: str, *, futures: bool) -> Callable[[], Read]:
+    def read(frame: Wire) -> Events | str:
+        symbol, _, kind = frame["stream"].partition("@")
+        name, d = split(symbol) + suffix, frame["data"]
+        if kind == "bookTicker":
+            best = {"bid": d["b"], "bid_size": d["B"], "ask": d["a"], "ask_size": d["A"]}
+            return [("bbo", name, {**({"ts": ms(d["E"])} if futures else {}), **best,
+                                   "seq": d["u"]})]  # fmt: skip
+        if kind in ("trade", "aggTrade"):
+            trade = {"ts": ms(d["T"]), "price": d["p"], "size": d["q"]}
+            trade["side"] = "sell" if d["m"] else "buy"
+            if kind == "aggTrade":
+                trade |= {"id": d["a"], "first_id": d["f"], "last_id": d["l"]}
+                return [("agg_trade", name, trade)]
+            if not d["p"].strip("0."):
+                return [("trade", name, None)]  # an id spent on something else than a trade
+            return [("trade", name, {**trade, "id": d["t"]})]
+        if kind.startswith("depth@"):
+            book = {"ts": ms(d["E"]), "type": "delta", "bids": d["b"], "asks": d["a"]}
+            book |= {"seq": d["u"], "first_seq": d["U"]}
+            if futures:
+                book["prev_seq"] = d["pu"]
+            return [("book", name, book)]
+        k = d["k"]
+        bar = {"ts": ms(d["E"]), "start": ms(k["t"]), "end": ms(k["T"])}
+        bar |= {"open": k["o"], "high": k["h"], "low": k["l"], "close": k["c"]}
+        bar |= {"volume": k["v"], "quote_volume": k["q"], "trades": k["n"]}
+        return [(f"candle_{k['i']}", name, {**bar, "closed": "1" if k["x"] else "0"})]
+
+    return lambda: read
+
+
+def binance_snapshot(suffix: str) -> Callable[[str, Wire], Any]:
+    def read(url: str, body: Wire) -> Any:
+        found = re.search(r"depth\?symbol=([A-Z0-9]+)", url)
+        if not found:
+            return None
+        return split(found[1]) + suffix, body["bids"], body["asks"], int(body["lastUpdateId"])
+
+    return read
+
+
+# -- OKX ------------------------------------------------------------------------
+
+
+def okx() -> Read:
+    def read(frame: Wire) -> Events | str:
+        if "event" in frame:
+            return "control: " + frame["event"]
+        channel, name = frame["arg"]["channel"], frame["arg"]["instId"].replace("-SWAP", "-PERP")
+        events: Events = []
+        for d in frame["data"]:
+            ts = {"ts": ms(d["ts"])}
+            if channel == "trades":
+                trade = {"price": d["px"], "size": d["sz"], "side": d["side"], "id": d["tradeId"]}
+                events.append(("trade", name, ts | trade))
+            elif channel == "tickers":
+                if not d["last"]:
+                    events.append(("ticker", name, None))
+                    continue
+                events.append(("ticker", name, ts | sent(
+                    last=d["last"], open=d["open24h"], high=d["high24h"], low=d["low24h"],
+                    volume=d["vol24h"], bid=d["bidPx"], bid_size=d["bidSz"], ask=d["askPx"],
+                    ask_size=d["askSz"],
+                    quote_volume=d["volCcy24h"] if d["instType"] == "SPOT" else "",
+                )))  # fmt: skip
+            else:
+                kind = {"snapshot": "snapshot", "update": "delta"}[frame["action"]]
+                book = {"type": kind, "bids": two(d["bids"]), "asks": two(d["asks"])}
+                extra = {"checksum": d["checksum"]} if d["checksum"] != "0" else {}
+                events.append(("book_l2_tbt", name, ts | book | extra))
+        return events
+
+    return read
+
+
+# -- Kraken v1 --------------------------------------------------------------------
+
+
+def kraken() -> Read:
+    old = {"XBT": "BTC", "XDG": "DOGE"}
+
+    def ns(text: str) -> str:
+        whole, _, part = text.partition(".")
+        return whole + part.ljust(9, "0")
+
+    def read(frame: Wire) -> Events | str:
+        if isinstance(frame, dict):
+            return "control: " + frame["event"]
+        channel, pair = frame[-2:]
+        name = "-".join(old.get(asset, asset) for asset in pair.split("/"))
+        if channel == "trade":
+            return [
+                ("trade", name, {"ts": ns(t), "price": p, "size": q,
+                                 "side": {"b": "buy", "s": "sell"}[s]})
+                for p, q, t, s, *_ in frame[1]
+            ]  # fmt: skip
+        if channel == "ticker":
+            d = frame[1]
+            return [("ticker", name, {
+                "last": d["c"][0], "open": d["o"][1], "high": d["h"][1], "low": d["l"][1],
+                "volume": d["v"][1], "bid": d["b"][0], "bid_size": d["b"][2], "ask": d["a"][0],
+                "ask_size": d["a"][2], "trades": d["t"][1],
+            })]  # fmt: skip
+        parts = frame[1:-2]
+        if "as" in parts[0]:
+            [d] = parts
+            return [("book", name, {"type": "snapshot", "bids": two(d["bs"]),
+                                    "asks": two(d["as"])})]  # fmt: skip
+        bids = [row for part in parts for row in part.get("b", ())]
+        asks = [row for part in parts for row in part.get("a", ())]
+        newest = max((row[2] for row in bids + asks), key=lambda text: int(ns(text)))
+        checksum = next(part["c"] for part in parts if "c" in part)
+        return [("book", name, {"ts": ns(newest), "type": "delta", "bids": two(bids),
+                                "asks": two(asks), "checksum": checksum})]  # fmt: skip
+
+    return read
+
+
+# -- Coinbase ---------------------------------------------------------------------
+
+
+def coinbase() -> Read:
+    def read(frame: Wire) -> Events | str:
+        kind, name = frame["type"], frame.get("product_id", "")
+        if kind == "subscriptions":
+            return "control: subscriptions"
+        if kind == "last_match":
+            return "last_match"
+        if kind == "match":
+            taker = {"buy": "sell", "sell": "buy"}[frame["side"]]
+            return [("trade", name, {"ts": iso(frame["time"]), "price": frame["price"],
+                                     "size": frame["size"], "side": taker,
+                                     "id": frame["trade_id"]})]  # fmt: skip
+        if kind == "ticker":
+            return [("ticker", name, sent(
+                ts=iso(frame["time"]), last=frame["price"], open=frame["open_24h"],
+                high=frame["high_24h"], low=frame["low_24h"], volume=frame["volume_24h"],
+                bid=frame["best_bid"], ask=frame["best_ask"],
+                bid_size=frame.get("best_bid_size"), ask_size=frame.get("best_ask_size"),
+            ))]  # fmt: skip
+        if kind == "snapshot":
+            return [("book", name, {"type": "snapshot", "bids": two(frame["bids"]),
+                                    "asks": two(frame["asks"])})]  # fmt: skip
+        assert kind == "l2update", kind
+        sides = {side: [[p, s] for way, p, s in frame["changes"] if way == side]
+                 for side in ("buy", "sell")}  # fmt: skip
+        return [("book", name, {"ts": iso(frame["time"]), "type": "delta", "bids": sides["buy"],
+                                "asks": sides["sell"]})]  # fmt: skip
+
+    return read
+
+
+# -- Bitstamp ---------------------------------------------------------------------
+
+
+def bitstamp() -> Read:
+    def read(frame: Wire) -> Events | str:
+        if frame["event"].startswith("bts:"):
+            return "control: " + frame["event"]
+        d, channel = frame["data"], frame["channel"]
+        us = d["microtimestamp"]
+        if channel.startswith("live_trades_"):
+            side = {"0": "buy", "1": "sell"}[d["type"]]
+            return [("trade", split(channel.removeprefix("live_trades_")), {
+                "ts": f"{us}000", "price": d["price_str"], "size": d["amount_str"], "side": side,
+                "id": d["id"]})]  # fmt: skip
+        return [("book", split(channel.removeprefix("diff_order_book_")), {
+            "ts": f"{us}000", "type": "delta", "bids": d["bids"], "asks": d["asks"],
+            "seq": us})]  # fmt: skip
+
+    return read
+
+
+def bitstamp_snapshot(url: str, body: Wire) -> Any:
+    found = re.search(r"/order_book/(\w+)", url)
+    return found and (split(found[1]), body["bids"], body["asks"], int(body["microtimestamp"]))
+
+
+# -- KuCoin -----------------------------------------------------------------------
+
+_RENAMED = {"BCHSV": "BSV"}
+
+
+def _kucoin_name(symbol: str) -> str:
+    base, _, quote = symbol.partition("-")
+    return f"{_RENAMED.get(base, base)}-{quote}"
+
+
+def kucoin() -> Read:
+    bars: dict[str, Entry] = {}
+
+    def read(frame: Wire) -> Events | str:
+        if frame["type"] != "message":
+            return "control: " + frame["type"]
+        topic, _, symbol = frame["topic"].partition(":")
+        symbol, d = symbol.partition("_")[0], frame["data"]
+        name = _kucoin_name(symbol)
+        if topic == "/market/match":
+            return [("trade", name, {"ts": d["time"], "price": d["price"], "size": d["size"],
+                                     "side": d["side"], "id": d["tradeId"]})]  # fmt: skip
+        if topic == "/market/ticker":
+            best = {"bid": d["bestBid"], "bid_size": d["bestBidSize"], "ask": d["bestAsk"],
+                    "ask_size": d["bestAskSize"]}  # fmt: skip
+            return [("bbo", name, {"ts": ms(d["time"]), **best, "seq": d["sequence"]})]
+        if topic == "/market/level2":
+            changes = {side: [[p, s] for p, s, _ in d["changes"][side] if p.strip("0.")]
+                       for side in ("bids", "asks")}  # fmt: skip
+            return [("book", name, {"type": "delta", **changes, "seq": d["sequenceEnd"],
+                                    "first_seq": d["sequenceStart"]})]  # fmt: skip
+        assert topic == "/market/candles", topic
+        start, o, c, h, low, v, q = d["candles"]
+        bar = {"ts": d["time"], "start": f"{start}000000000", "open": o, "high": h, "low": low,
+               "close": c, "volume": v, "quote_volume": q, "closed": "0"}  # fmt: skip
+        before, bars[name] = bars.get(name), bar
+        over: Events = []
+        if before is not None and before["start"] != bar["start"]:
+            # The last that was said of the bar, once more, as over.
+            over = [("candle_1m", name, {**before, "ts": bar["ts"], "closed": "1"})]
+        return [*over, ("candle_1m", name, bar)]
+
+    return read
+
+
+def kucoin_snapshot(url: str, body: Wire) -> Any:
+    found = re.search(r"level2\?symbol=([A-Z0-9-]+)", url)
+    if not found:
+        return None
+    d = body["data"]
+    return _kucoin_name(found[1]), d["bids"], d["asks"], int(d["sequence"])
+
+
+# -- Gate -------------------------------------------------------------------------
+
+
+def gateio() -> Read:
+    def read(frame: Wire) -> Events | str:
+        if frame["event"] != "update":
+            return "control: " + frame["event"]
+        d, channel = frame["result"], frame["channel"]
+        if channel == "spot.trades":
+            whole, _, part = d["create_time_ms"].partition(".")
+            return [("trade", d["currency_pair"].replace("_", "-"), {
+                "ts": whole + part.ljust(6, "0"), "price": d["price"], "size": d["amount"],
+                "side": d["side"], "id": d["id"]})]  # fmt: skip
+        if channel == "spot.tickers":
+            return [("ticker", d["currency_pair"].replace("_", "-"), sent(
+                last=d["last"], high=d["high_24h"], low=d["low_24h"], volume=d["base_volume"],
+                quote_volume=d["quote_volume"], bid=d["highest_bid"], ask=d["lowest_ask"],
+            ))]  # fmt: skip
+        if channel == "spot.candlesticks":
+            interval, _, pair = d["n"].partition("_")
+            return [(f"candle_{interval}", pair.replace("_", "-"), {
+                "start": d["t"] + "0" * 9, "open": d["o"], "high": d["h"], "low": d["l"],
+                "close": d["c"], "quote_volume": d["v"], "closed": "0"})]  # fmt: skip
+        assert channel == "spot.order_book_update", channel
+        return [("book", d["s"].replace("_", "-"), {
+            "ts": ms(d["t"]), "type": "delta", "bids": d["b"], "asks": d["a"], "seq": d["u"],
+            "first_seq": d["U"]})]  # fmt: skip
+
+    return read
+
+
+def gateio_snapshot(url: str, body: Wire) -> Any:
+    found = re.search(r"currency_pair=(\w+)", url)
+    if not found:
+        return None
+    return found[1].replace("_", "-"), body["bids"], body["asks"], int(body["id"])
+
+
+# -- Deribit ----------------------------------------------------------------------
+
+
+def _deribit_name(symbol: str) -> str:
+    base, day, strike, way = re.fullmatch(r"(\w+)-(\d+[A-Z]{3}\d\d)-(\d+)-([CP])", symbol).groups()  # type: ignore[union-attr]
+    found = re.fullmatch(r"(\d+)([A-Z]{3})(\d\d)", day)
+    assert found
+    month = MONTHS.index(found[2]) + 1
+    return f"{base}-USD-{found[3]}{month:02}{int(found[1]):02}-{strike}-{way}"
+
+
+def deribit() -> Read:
+    def best(price: Any, size: Any) -> tuple[Any, Any]:
+        return (price, size) if size is not None and float(size) else (None, None)
+
+    def read(frame: Wire) -> Events | str:
+        if "params" not in frame:
+            return "control: answer"
+        kind = frame["params"]["channel"].partition(".")[0]
+        d = frame["params"]["data"]
+        name, ts = _deribit_name(d["instrument_name"]), ms(d["timestamp"])
+        if kind == "book":
+            levels = {side: [[p, s] for _, p, s in d[side]] for side in ("bids", "asks")}
+            book = {"ts": ts, "type": "snapshot" if d["type"] == "snapshot" else "delta"}
+            return [("book_raw", name, book | levels | sent(
+                seq=d["change_id"], prev_seq=d.get("prev_change_id")))]  # fmt: skip
+        assert kind == "ticker", kind
+        more: Events = [
+            ("mark", name, {"ts": ts, "mark": d["mark_price"], "index": d["index_price"]}),
+            ("open_interest", name, {"ts": ts, "open_interest": d["open_interest"]}),
+        ]
+        if d["last_price"] is None:
+            return [("ticker_raw", name, None), *more]  # never traded
+        bid, bid_size = best(d["best_bid_price"], d["best_bid_amount"])
+        ask, ask_size = best(d["best_ask_price"], d["best_ask_amount"])
+        stats = d["stats"]
+        return [("ticker_raw", name, sent(
+            ts=ts, last=d["last_price"], high=stats["high"], low=stats["low"],
+            volume=stats["volume"], quote_volume=stats.get("volume_notional"), bid=bid,
+            bid_size=bid_size, ask=ask, ask_size=ask_size,
+        )), *more]  # fmt: skip
+
+    return read
+
+
+# -- Bitfinex ---------------------------------------------------------------------
+
+
+def bitfinex() -> Read:
+    ours = {"UST": "USDT", "ETH2X": "ETH2"}
+    channels: dict[str, tuple[str, str]] = {}  # number: channel, instrument
+
+    def name_of(symbol: str) -> str:
+        pair = symbol.removeprefix("t")
+        base, quote = pair.split(":") if ":" in pair else (pair[:3], pair[3:])
+        return f"{ours.get(base, base)}-{ours.get(quote, quote)}"
+
+    def level(row: Wire) -> tuple[str, list[str]]:
+        price, count, amount = row
+        side = "asks" if amount.startswith("-") else "bids"
+        return side, [price, amount.lstrip("-") if count != "0" else "0"]
+
+    def read(frame: Wire) -> Events | str:
+        if isinstance(frame, dict):
+            if frame["event"] == "subscribed":
+                channels[frame["chanId"]] = (frame["channel"], name_of(frame["symbol"]))
+            return "control: " + frame["event"]
+        number, body = frame[0], frame[1]
+        if body == "hb":
+            return "control: heartbeat"
+        channel, name = channels[number]
+        if channel == "ticker":
+            bid, _, ask, _, _, _, last, volume, high, low = body
+            return [("ticker", name, sent(last=last, high=high, low=low, volume=volume, bid=bid,
+                                          ask=ask))]  # fmt: skip
+        if channel == "trades":
+            if body == "tu":
+                return "a trade, for the second time"
+            if body != "te":
+                return [("trade", name, None)]  # what was before the subscription
+            id_, when, amount, price = frame[2]
+            side = "sell" if amount.startswith("-") else "buy"
+            return [("trade", name, {"ts": ms(when), "price": price, "size": amount.lstrip("-"),
+                                     "side": side, "id": id_})]  # fmt: skip
+        is_snapshot = isinstance(body[0], list) if body else True
+        sides: dict[str, list[list[str]]] = {"bids": [], "asks": []}
+        for row in body if is_snapshot else [body]:
+            side, found = level(row)
+            sides[side].append(found)
+        return [("book", name, {"type": "snapshot" if is_snapshot else "delta", **sides})]
+
+    return read
+
+
+# -- BitMEX -----------------------------------------------------------------------
+
+
+def _bitmex_name(symbol: str) -> str:
+    coins = {"XBT": "BTC"}
+    found = re.fullmatch(r"(\w+?)(USDT|USD)?(?:([FGHJKMNQUVXZ])(\d\d))?", symbol)
+    assert found
+    base, quote, month, year = found.groups()
+    base = coins.get(base, base)
+    if not month:
+        return f"{base}-{quote}-PERP"
+    number = "FGHJKMNQUVXZ".index(month) + 1
+    last = date(2000 + int(year), number, monthrange(2000 + int(year), number)[1])
+    expiry = last - timedelta(days=(last.weekday() - 4) % 7)
+    quote = quote or ("USD" if base == "BTC" else "BTC")
+    return f"{base}-{quote}-{expiry:%y%m%d}"
+
+
+def bitmex() -> Read:
+    levels: dict[str, dict[str, tuple[str, str]]] = {}  # symbol: id: price, side
+
+    def book(action: str, symbol: str, rows: Wire) -> Events | str:
+        known = levels.setdefault(symbol, {})
+        sides: dict[str, list[list[str]]] = {"Buy": [], "Sell": []}
+        if action == "partial":
+            known.clear()
+        for row in rows:
+            if action in ("partial", "insert"):
+                known[row["id"]] = row["price"], row["side"]
+                sides[row["side"]].append([row["price"], row["size"]])
+            elif action == "update":
+                price, side = known[row["id"]]
+                assert side == row["side"] and row.get("price", price) == price
+                sides[side].append([price, row["size"]])
+            else:
+                price, side = known.pop(row["id"])
+                sides[side].append([price, "0"])
+        kind = "snapshot" if action == "partial" else "delta"
+        asks = sides["Sell"][::-1] if action == "partial" else sides["Sell"]
+        return [("book", _bitmex_name(symbol), {"type": kind, "bids": sides["Buy"],
+                                                "asks": asks})]  # fmt: skip
+
+    def read(frame: Wire) -> Events | str:
+        if "table" not in frame:
+            return "control: info, answer"
+        rows, table, action = frame["data"], frame["table"], frame["action"]
+        symbols = {row["symbol"] for row in rows} or {frame["filter"]["symbol"]}
+        assert len(symbols) == 1
+        symbol = symbols.pop()
+        name = _bitmex_name(symbol)
+        if table == "orderBookL2":
+            return book(action, symbol, rows)
+        if table == "quote":
+            return [("bbo", name, sent(ts=iso(row["timestamp"]), bid=row["bidPrice"],
+                                       bid_size=row["bidSize"], ask=row["askPrice"],
+                                       ask_size=row["askSize"])) for row in rows]  # fmt: skip
+        assert table == "trade", table
+        if action == "partial":
+            return [("trade", name, None)]  # the last before the subscription
+        return [("trade", name, {"ts": iso(row["timestamp"]), "price": row["price"],
+                                 "size": row["size"], "side": row["side"].lower(),
+                                 "id": row["trdMatchID"]}) for row in rows]  # fmt: skip
+
+    return read
+
+
+# -- Gemini -----------------------------------------------------------------------
+
+
+def gemini() -> Read:
+    def read(frame: Wire) -> Events | str:
+        if frame["type"] == "heartbeat":
+            return "control: heartbeat"
+        name = split(frame["symbol"])
+        if frame["type"] == "trade":
+            return [("book", name, None),
+                    ("trade", name, {"ts": ms(frame["timestamp"]), "price": frame["price"],
+                                     "size": frame["quantity"], "side": frame["side"],
+                                     "id": frame["event_id"]})]  # fmt: skip
+        assert frame["type"] == "l2_updates", frame["type"]
+        sides = {side: [[p, s] for way, p, s in frame["changes"] if way == side]
+                 for side in ("buy", "sell")}  # fmt: skip
+        kind = "snapshot" if "trades" in frame else "delta"
+        book = {"type": kind, "bids": sides["buy"], "asks": sides["sell"]}
+        return [("book", name, book), ("trade", name, None)]
+
+    return read
+
+
+# -- HTX --------------------------------------------------------------------------
+
+
+def htx(*, contracts: bool) -> Callable[[], Read]:
+    def read(frame: Wire) -> Events | str:
+        if "ch" not in frame:
+            return "control: answer, ping"
+        _, symbol, kind = frame["ch"].split(".", 2)
+        name = f"{symbol}-PERP" if contracts else split(symbol)
+        tick = frame["tick"]
+        if kind == "trade.detail":
+            return [("trade", name, {
+                "ts": ms(d["ts"]), "price": d["price"], "size": d["amount"],
+                "side": d["direction"], "id": d["id" if contracts else "tradeId"]})
+                for d in tick["data"]]  # fmt: skip
+        assert kind == "depth.step0", kind
+        return [("book_step0" if contracts else "book", name, {
+            "ts": ms(tick["ts"]), "type": "snapshot", "bids": two(tick["bids"]),
+            "asks": two(tick["asks"]), "seq": tick["version"]})]  # fmt: skip
+
+    return lambda: read
+
+
+# -- Bybit ------------------------------------------------------------------------
+
+
+def bybit() -> Read:
+    def read(frame: Wire) -> Events | str:
+        if "topic" not in frame:
+            return "control: answer"
+        topic, d = frame["topic"], frame["data"]
+        if not topic.startswith("orderbook."):
+            return "the protocol before v5"
+        book = {"ts": ms(frame["ts"]), "type": frame["type"], "bids": d["b"], "asks": d["a"]}
+        return [("book", f"{split(d['s'])}-PERP", {**book, "seq": d["u"]})]
+
+    return read
+
+
+BY_SESSION: tuple[tuple[str, Rules], ...] = (
+    ("binance/", Rules("binance", binance("", futures=False), binance_snapshot(""))),
+    (
+        "binance_futures/",
+        Rules("binance-usdm", binance("-PERP", futures=True), binance_snapshot("-PERP")),
+    ),
+    ("okx/", Rules("okx", okx, book="book_l2_tbt", copies={"book": "book_l2_tbt"})),
+    ("kraken/", Rules("kraken-v1", kraken, depth=1000)),
+    ("coinbase/", Rules("coinbase", coinbase)),
+    ("bitstamp/", Rules("bitstamp", bitstamp, bitstamp_snapshot)),
+    ("kucoin/", Rules("kucoin", kucoin, kucoin_snapshot)),
+    ("gateio/", Rules("gateio", gateio, gateio_snapshot)),
+    (
+        "deribit/",
+        Rules(
+            "deribit", deribit, book="book_raw", copies={"book": "book_raw", "ticker": "ticker_raw"}
+        ),
+    ),
+    ("bitfinex/", Rules("bitfinex", bitfinex)),
+    ("bitmex/", Rules("bitmex", bitmex)),
+    ("gemini/", Rules("gemini", gemini)),
+    ("htx/cf-20210417-spot", Rules("htx", htx(contracts=False))),
+    ("htx/cf-20220217-linear", Rules("htx-usdm", htx(contracts=True), book="book_step0")),
+    ("htx/cf-20220219-coin", Rules("htx-coinm", htx(contracts=True), book="book_step0")),
+    ("bybit/", Rules("bybit", bybit)),
+)
+
+
+def rules_of(session: str) -> Rules:
+    return next(rules for start, rules in BY_SESSION if session.startswith(start))
