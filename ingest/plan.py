@@ -144,18 +144,22 @@ def split_evenly(topics: Sequence[Topic], limit: int) -> list[tuple[Topic, ...]]
     return [tuple(topics[a:b]) for a, b in pairwise(bounds)]
 
 
-def connection_url(configured: str | None, own: str) -> str:
+def connection_url(configured: str | None, own: str, path: str = "") -> str:
     """Return the URL to connect to, given the config's and the venue's own.
 
+    *path*: of the venue's several, the one that serves the topics; "": its usual one.
     A URL without a path (`ws://127.0.0.1:9000`) names only the server: the
-    venue's path follows. One with a path is taken as it is.
+    venue's path follows. One that ends in the venue's usual path has *path* in its
+    place; any other is taken as it is.
     """
     if configured is None:
-        return own
+        return _at_path(own, path)
     given, theirs = urlsplit(configured), urlsplit(own)
-    if given.path.strip("/") or given.query:
-        return configured
-    return urlunsplit((given.scheme, given.netloc, theirs.path, theirs.query, ""))
+    if not given.path.strip("/") and not given.query:
+        return urlunsplit((given.scheme, given.netloc, path or theirs.path, theirs.query, ""))
+    if path and theirs.path.strip("/") and given.path.endswith(theirs.path):
+        return _at_path(configured, given.path.removesuffix(theirs.path) + path)
+    return configured
 
 
 def _without_snapshots(connections: Sequence[ConnectionPlan]) -> list[str]:
@@ -289,7 +293,7 @@ def _connections(
             name=feed.name if len(parts) == 1 else f"{feed.name}.{number}",
             feed=feed.name,
             venue=venue.name,
-            url=connection_url(settings.ws_url, _at_path(venue.ws_url, path)),
+            url=connection_url(settings.ws_url, venue.ws_url, path),
             rest_url=rest_url(settings, venue),
             topics=part,
             book_snapshot_every_s=feed.book_snapshot_every_s,

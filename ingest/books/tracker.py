@@ -34,7 +34,7 @@ class Gap(Struct, frozen=True):
 class Step(Struct, frozen=True):
     """What one update means for its stream."""
 
-    publish: bool = True  # False: it was here already
+    publish: bool = True  # False: it was here already, or the snapshot that is knows it
     gap: Gap | None = None  # to be marked before it
     resumed: bool = False  # to be marked before it: the book is whole again
 
@@ -97,13 +97,13 @@ class BookTracker:
         if book.type == "snapshot":
             return self._on_snapshot(book)
         gap = self._missing_before(book)
-        if gap is None and self._repeats(book):
+        if gap is None and (self._repeats(book) or self._is_known(book)):
             return _REPEATED
         self._note(book)
         if gap is not None:
             return self._lose(gap, book)
-        if self._pending is not None:
-            self._pending.add(book)
+        if self._pending is not None and not self._pending.add(book):
+            self._pending = None
         if self.ladder is not None and self.whole:
             self.ladder.apply(book)
             if not self._checksum_fits(book):
@@ -112,8 +112,13 @@ class BookTracker:
 
     # -- snapshots over REST ---------------------------------------------------
 
+    @property
+    def expecting(self) -> bool:
+        """What comes is kept for a snapshot."""
+        return self._pending is not None
+
     def expect_snapshot(self) -> None:
-        """A snapshot is about to be asked for: what comes from now on is kept for it."""
+        """A snapshot is wanted: what comes from now on is kept for it."""
         self._pending = _Pending()
 
     def join(self, snapshot: Book) -> Book | None:
@@ -178,12 +183,14 @@ class BookTracker:
             and not (book.prev_seq == book.seq == self._last)
         )
 
+    def _is_known(self, book: Book) -> bool:
+        """Whether the snapshot knows it: in the stream it would take the book back."""
+        return self._base is not None and book.seq is not None and book.seq <= self._base
+
     def _note(self, book: Book) -> None:
         seq = book.seq
         if seq is None:
             return
-        if self._base is not None and seq <= self._base:
-            return  # the snapshot knows it; the one that goes beyond is still to come
         self._base = None
         self._last = seq
         self._recent.append(seq)
@@ -219,46 +226,58 @@ class BookTracker:
 
 # No venue's checksum covers more levels of a side.
 _CHECKED = 25
+# Levels kept for a snapshot that does not come: more than what ten minutes change of the
+# busiest books recorded.
+_MOST_PENDING = 30_000
 
 
 class _Pending:
-    """The updates since a snapshot was asked for: of each level, the last word."""
+    """The updates since a snapshot is wanted: of each level, the last word."""
 
     def __init__(self) -> None:
         self.first: Book | None = None
         self._last: Book | None = None
-        self._bids: dict[Decimal, Level] = {}
-        self._asks: dict[Decimal, Level] = {}
+        self._bids: dict[Decimal, tuple[int | None, Level]] = {}  # with the update's `seq`
+        self._asks: dict[Decimal, tuple[int | None, Level]] = {}
 
-    def add(self, book: Book) -> None:
+    def add(self, book: Book) -> bool:
+        """Keep one update; False if these are too many to wait any longer."""
         if self.first is None:
             self.first = book
         self._last = book
+        seq = book.seq
         # Not by the text: the same price may come with more or fewer zeros at its end.
-        self._bids.update((Decimal(level[0]), level) for level in book.bids)
-        self._asks.update((Decimal(level[0]), level) for level in book.asks)
+        self._bids.update((Decimal(level[0]), (seq, level)) for level in book.bids)
+        self._asks.update((Decimal(level[0]), (seq, level)) for level in book.asks)
+        return len(self._bids) + len(self._asks) <= _MOST_PENDING
 
     def on_top_of(self, snapshot: Book) -> Book:
-        """Return the snapshot as of the last update.
+        """Return the snapshot as of the last update, or as it is where it is ahead of them.
 
-        Those that the snapshot knows already do no harm: the last word on a level is
-        either newer than the snapshot, or what it says, too.
+        Updates that it knows are passed over, as venues say: it may have a later word on
+        their levels, and leaves out those far from the best.
         """
-        ladder = Ladder()
+        ladder, last, at = Ladder(), self._last, snapshot.seq
         ladder.replace(snapshot)
-        changes = structs.replace(
-            snapshot, bids=list(self._bids.values()), asks=list(self._asks.values())
+        if last is None or (at is not None and last.seq is not None and last.seq <= at):
+            return structs.replace(
+                snapshot,
+                rx=snapshot.rx if last is None else max(snapshot.rx, last.rx),
+                bids=ladder.bids(),
+                asks=ladder.asks(),
+            )
+        bids, asks = (
+            [level for seq, level in side.values() if seq is None or at is None or seq > at]
+            for side in (self._bids, self._asks)
         )
-        ladder.apply(changes)
-        seqs = [b.seq for b in (snapshot, self._last) if b is not None and b.seq is not None]
-        newest = self._last if self._last is not None else snapshot
+        ladder.apply(structs.replace(snapshot, bids=bids, asks=asks))
         return structs.replace(
             snapshot,
-            rx=max(snapshot.rx, newest.rx),
-            ts=newest.ts if newest.seq == max(seqs, default=None) else snapshot.ts,
+            rx=max(snapshot.rx, last.rx),
+            ts=last.ts,
             bids=ladder.bids(),
             asks=ladder.asks(),
-            seq=max(seqs, default=None),
+            seq=last.seq,
         )
 
 

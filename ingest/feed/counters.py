@@ -17,7 +17,8 @@ class FeedCounters(Struct, gc=False):
     decode_errors: dict[str, int] = field(default_factory=dict)  # by reason
 
     book_gaps: dict[str, int] = field(default_factory=dict)  # by reason
-    book_repeats: int = 0  # updates that were here already, and were left out
+    # Updates that were here already, or that a fetched snapshot knew: they were left out.
+    book_repeats: int = 0
     resyncs: int = 0  # snapshots asked for
     trade_gaps: int = 0  # ranges of trades that were missing when the next one came
     trades_missing: int = 0  # trades in them

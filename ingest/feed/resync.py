@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from ingest.books.tracker import BookTracker
 from ingest.errors import DecodeError, RestError
 from ingest.feed.counters import FeedCounters
 from ingest.feed.publisher import FeedPublisher, Route
@@ -19,6 +20,9 @@ from wscore import Backoff
 
 _log = structlog.get_logger(__name__)
 
+# Books waiting for their turn whose updates are kept already; those of the others only
+# once it is their turn.
+_AHEAD = 64
 _AT_ONCE = 4  # requests under way; how many may be made is the budget's to say
 # A book that is lost over and over is begun again more and more rarely.
 _BASE_S = 1.0
@@ -57,12 +61,19 @@ class BookResync:
         self._attempts: dict[Route, _Attempts] = {}
         self._due: asyncio.Queue[Route] = asyncio.Queue()  # each route at most once
         self._wanted: set[Route] = set()
+        self._since_s: dict[Route, float] = {}  # monotonic: what came since then is kept
 
     def want(self, route: Route) -> None:
         """Begin this book again, once its turn comes."""
-        if route.tracker is None or route in self._wanted:
+        if route.tracker is None:
             return
-        if not route.tracker.comes_in_stream and self._fetch is None:
+        if not route.tracker.comes_in_stream:
+            if self._fetch is None:
+                return
+            # Not only once it is asked for: the answer may be of an earlier moment.
+            if len(self._wanted) < _AHEAD:
+                self._expect(route, route.tracker)
+        if route in self._wanted:
             return
         self._wanted.add(route)
         self._later(route)
@@ -109,11 +120,18 @@ class BookResync:
         if route.active and not route.tracker.synchronised:
             self.want(route)
 
+    def _expect(self, route: Route, tracker: BookTracker) -> None:
+        if not tracker.expecting:
+            tracker.expect_snapshot()
+            self._since_s[route] = time.monotonic()
+
     async def _fetched(self, publisher: FeedPublisher, route: Route) -> bool:
         tracker, fetch = route.tracker, self._fetch
         assert tracker is not None and tracker.rule.rest is not None and fetch is not None
         rest = tracker.rule.rest
-        tracker.expect_snapshot()
+        self._expect(route, tracker)
+        since_s = self._since_s[route]
+        await asyncio.sleep(max(0.0, since_s + rest.age_s - time.monotonic()))
         try:
             body = await fetch(rest.request(self._venue.to_symbol(route.topic.instrument)))
             snapshot = rest.decode(body, time.time_ns())
@@ -122,7 +140,8 @@ class BookResync:
             return False
         if not route.active or tracker.synchronised:
             return True
-        if publisher.publish_snapshot(route, snapshot):
+        # Lost meanwhile, and expected anew: this one may be from before that.
+        if self._since_s[route] == since_s and publisher.publish_snapshot(route, snapshot):
             return True
         _log.debug("feed: the snapshot is older than the updates", topic=route.topic.name)
         return False

@@ -177,15 +177,38 @@ class FeedSession:
         except DecodeError as exc:
             self._refuse(exc, payload)
             return
-        for part in inbound if isinstance(inbound, list) else (inbound,):
-            if type(part) is Data:
-                # One topic's bad part costs the others of the frame nothing.
-                try:
-                    self._on_data(part, payload, rx)
-                except DecodeError as exc:
-                    self._refuse(exc, payload)
-            else:
+        if isinstance(inbound, list):
+            self._on_parts(inbound, payload, rx)
+        else:
+            counters.control += 1
+            self._on_control(inbound, payload, rx)
+
+    def _on_parts(self, parts: list[Inbound], payload: bytes, rx: int) -> None:
+        """Take in a frame of several parts: one topic's bad part costs the others nothing.
+
+        The frame counts once: as refused if a part is, else as data if there is any.
+        """
+        refused: DecodeError | None = None
+        wanted = unwanted = False
+        for part in parts:
+            if type(part) is not Data:
                 self._on_control(part, payload, rx)
+                continue
+            try:
+                if self._publisher.publish(part, rx):
+                    wanted = True
+                elif not part.shared:
+                    unwanted = True
+            except DecodeError as exc:
+                refused = refused or exc
+        if refused is not None:
+            self._refuse(refused, payload)
+        elif wanted:
+            self._counters.data += 1
+        elif unwanted:
+            self._on_unknown(payload)
+        else:
+            self._counters.control += 1
 
     def _on_data(self, data: Data, payload: bytes, rx: int) -> None:
         if self._publisher.publish(data, rx):
@@ -193,15 +216,17 @@ class FeedSession:
         elif data.shared:
             self._counters.control += 1  # passed over, as what carries no data for us
         else:
-            self._counters.unknown_topic += 1
-            self._samples.warning("unknown_topic", payload, "data of a topic not asked for")
+            self._on_unknown(payload)
+
+    def _on_unknown(self, payload: bytes) -> None:
+        self._counters.unknown_topic += 1
+        self._samples.warning("unknown_topic", payload, "data of a topic not asked for")
 
     def _refuse(self, error: DecodeError, payload: bytes) -> None:
         count(self._counters.decode_errors, error.reason)
         self._samples.warning(error.reason, payload, str(error))
 
     def _on_control(self, inbound: Inbound, payload: bytes, rx: int) -> None:
-        self._counters.control += 1
         if isinstance(inbound, Ack):
             self._publisher.acknowledged(self._subscriber.on_ack(inbound), rx)
         elif isinstance(inbound, Reject):

@@ -44,6 +44,8 @@ class Totals(Struct, kw_only=True):
     control: int = 0
     unknown_topic: int = 0
     decode_errors: dict[str, int] = field(default_factory=dict)  # by reason
+    book_gaps: dict[str, int] = field(default_factory=dict)  # by reason
+    book_repeats: int = 0  # of the data, updates of books that were left out
     # published + dropped + unpublished, less the resets that the sink adds by itself
     events: int = 0
     published: int = 0
@@ -61,6 +63,8 @@ class Totals(Struct, kw_only=True):
             self.control += counters.control
             self.unknown_topic += counters.unknown_topic
             _merge(self.decode_errors, counters.decode_errors)
+            _merge(self.book_gaps, counters.book_gaps)
+            self.book_repeats += counters.book_repeats
             self.events += counters.events
         sink = status.sink
         self.published += sink.acked_entries + sink.duplicates

@@ -14,7 +14,7 @@ from ingest.replay.tracks import due_answer
 def find_answer(
     venue: VenueRecording, channels: Mapping[str, Channel], path: str, query: str
 ) -> tuple[HTTPStatus, bytes]:
-    """Return status and JSON body for a GET that a venue got.
+    """Return status and JSON body for a request that a venue got.
 
     *channels* are those of this venue by topic: where one request was recorded
     more than once, the position of the topic it belongs to decides.
@@ -22,6 +22,8 @@ def find_answer(
     dialect = venue.dialect
     key = dialect.rest_key(path, query)
     answers = venue.answers.get(key) if key is not None else None
+    if key is not None and key in dialect.rest_made:
+        return HTTPStatus.OK, dialect.rest_made[key]
     if key is None or not answers:
         return HTTPStatus.NOT_FOUND, dialect.rest_missing(key)
     prefix = dialect.rest_topic(key)

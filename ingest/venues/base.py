@@ -172,10 +172,15 @@ class InstrumentList(Struct, frozen=True, kw_only=True):
 
 
 class RestBook(Struct, frozen=True, kw_only=True):
-    """A whole book over REST: `request(symbol)`; `decode(body, rx)` returns a snapshot."""
+    """A whole book over REST: `request(symbol)`; `decode(body, rx)` returns a snapshot.
+
+    `age_s`: how old an answer may be, where neither its number nor those of the updates
+    would show that some of them came before we listened. We listen that long first.
+    """
 
     request: Callable[[str], RestRequest]
     decode: Callable[[bytes, int], Book]
+    age_s: float = 0.0
 
 
 class BookRule(Struct, frozen=True, kw_only=True):

@@ -147,6 +147,21 @@ def test_connection_url(configured: str | None, url: str) -> None:
     assert connection_url(configured, "wss://own:9443/stream?x=1") == url
 
 
+@pytest.mark.parametrize(
+    ("configured", "url"),
+    [
+        (None, "wss://own/market/stream"),
+        ("ws://127.0.0.1:9000", "ws://127.0.0.1:9000/market/stream"),
+        ("ws://127.0.0.1:9000/public/stream", "ws://127.0.0.1:9000/market/stream"),
+        ("ws://127.0.0.1:9000/usdm/public/stream", "ws://127.0.0.1:9000/usdm/market/stream"),
+        ("wss://other/ws", "wss://other/ws"),
+    ],
+)
+def test_connection_url_at_another_path(configured: str | None, url: str) -> None:
+    """The venue's usual path stands for all its paths: asked at the wrong one, it is silent."""
+    assert connection_url(configured, "wss://own/public/stream", "/market/stream") == url
+
+
 def test_a_worker_plan_goes_through_a_pipe() -> None:
     """As JSON and back it is the same, and it holds all that the worker needs."""
     config = Config(

@@ -5,7 +5,7 @@ no code with `ingest.venues`: the replay checks the adapters, so a misreading in
 one of the two has to show.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -76,6 +76,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     # meet; None where the venue has no such thing.
     rest_key: Callable[[str, str], str | None]
     rest_missing: Callable[[str | None], bytes]  # key → the venue's JSON error
+    # By key: what is answered though nobody recorded it, as it decides nothing.
+    rest_made: Mapping[str, bytes] = {}
     # Key → prefix of the topics whose position decides which of several recorded
     # answers is due; None: the newest answer.
     rest_topic: Callable[[str], str | None] = lambda _: None

@@ -1,7 +1,6 @@
 """KuCoin spot, public channels, as the server. A topic is the venue's, of one symbol.
 
-Any token is good, and none as well: asking for one is a POST, which this server
-does not take.
+Any token is good, and none as well.
 
 Source: https://www.kucoin.com/docs/websocket/introduction and the recordings.
 """
@@ -90,11 +89,30 @@ def _rest_missing(_key: str | None) -> bytes:
     return _encode({"code": "404", "msg": "Not recorded: no answer to replay."})
 
 
+_TICKET = {
+    "token": "replay",
+    "instanceServers": [
+        {
+            "endpoint": "wss://ws-api-spot.kucoin.com/",
+            "encrypt": True,
+            "protocol": "websocket",
+            "pingInterval": 18000,
+            "pingTimeout": 10000,
+        }
+    ],
+}
+
 DIALECT = Dialect(
     name="kucoin",
     hosts=frozenset({"push-private.kucoin.com", "ws-api-spot.kucoin.com", "api.kucoin.com"}),
     folders=frozenset({"kucoin"}),
-    paths=("/endpoint", "/api/v1/symbols", "/api/v1/market", "/api/v3/market"),
+    paths=(
+        "/endpoint",
+        "/api/v1/bullet-public",
+        "/api/v1/symbols",
+        "/api/v1/market",
+        "/api/v3/market",
+    ),
     ws_path="/endpoint",
     opened=_opened,
     request=_request,
@@ -102,5 +120,6 @@ DIALECT = Dialect(
     encode=lambda payload, _topic, _form: payload,
     rest_key=_rest_key,
     rest_topic=_rest_topic,
+    rest_made={"bullet-public": _encode({"code": "200000", "data": _TICKET})},
     rest_missing=_rest_missing,
 )

@@ -385,7 +385,48 @@ def test_a_book_ahead_of_its_updates_is_not_whole_until_they_have_caught_up() ->
     venue.change([(True, "100", "2")], 1)
     assert tracker.join(venue.snapshot()) is not None
     assert tracker.ladder is not None
-    assert tracker.step(late) == Step()  # and the one after it never comes
+    assert tracker.step(late) == Step(publish=False)  # and the one after it never comes
     assert (tracker.whole, tracker.ladder.bids()) == (False, [("100", "2")])
     assert tracker.step(venue.change([(True, "99.5", "3")], 1)) == Step()
     assert (tracker.whole, tracker.ladder.bids()) == (True, [("100", "2"), ("99.5", "3")])
+
+
+def test_a_snapshot_ahead_of_the_updates_keeps_its_word() -> None:
+    """What came before is older than what it says of the same level."""
+    venue = Venue(RULES["first_seq over rest"])
+    tracker = BookTracker(venue.rule, keep=True)
+    tracker.expect_snapshot()
+    tracker.step(venue.change([(True, "100", "1")], 1))
+    between = venue.change([(True, "100", "2")], 1)
+    whole = tracker.join(venue.snapshot())
+    assert whole == venue.snapshot()
+    assert tracker.step(between) == Step(publish=False)
+    assert tracker.step(venue.change([(True, "99.5", "3")], 1)) == Step()
+    assert tracker.ladder is not None
+    assert tracker.ladder.bids() == [("100", "2"), ("99.5", "3")]
+
+
+def test_what_a_snapshot_leaves_out_does_not_come_from_updates_before_it() -> None:
+    """It has so many levels a side, and updates that it knows are passed over, as venues say."""
+    tracker = BookTracker(RULES["first_seq over rest"])
+    tracker.expect_snapshot()
+    for seq, price in ((5, "1"), (6, "99"), (7, "98")):
+        levels = [(price, "1")]
+        tracker.step(Book(rx=1, type="delta", bids=levels, asks=[], seq=seq, first_seq=seq))
+    whole = tracker.join(Book(rx=1, type="snapshot", bids=[("99", "1")], asks=[], seq=6))
+    assert whole is not None
+    assert (whole.bids, whole.seq) == ([("99", "1"), ("98", "1")], 7)
+
+
+def test_updates_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that comes after too many of them is asked for again."""
+    monkeypatch.setattr("ingest.books.tracker._MOST_PENDING", 2)
+    venue = Venue(RULES["first_seq over rest"])
+    tracker = BookTracker(venue.rule)
+    tracker.expect_snapshot()
+    for price in PRICES[:4]:
+        tracker.step(venue.change([(True, price, "1")], 1))
+    assert not tracker.expecting
+    assert tracker.join(venue.snapshot()) is None
+    tracker.expect_snapshot()
+    assert tracker.join(venue.snapshot()) is not None

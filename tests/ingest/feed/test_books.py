@@ -222,6 +222,47 @@ async def test_what_cannot_be_used_is_asked_for_again(
     assert over_rest.counters.resyncs == 4
 
 
+async def test_an_answer_may_be_older_than_the_question(sink: Any, over_rest: Books) -> None:
+    """It joins the updates since the book was wanted: a fast venue sends before we ask."""
+    rest = Rest()
+    async with resyncing(over_rest, rest):
+        for first, last in ((1, 3), (4, 6), (7, 9)):
+            over_rest.delta("BTCUSDT", first, last)
+        (await rest.next())[1].set_result(b"5")
+        await until(lambda: shape(sink.of(BTC))[-1] == "snapshot 9")
+    assert over_rest.counters.resyncs == 1
+
+
+async def test_an_answer_from_before_the_book_was_lost_again(
+    sink: Any, over_rest: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not taken, though nothing in its number would show it; the books are served on."""
+    monkeypatch.setattr("ingest.feed.resync._BASE_S", 0.0)
+    rest = Rest()
+    async with resyncing(over_rest, rest):
+        over_rest.delta("BTCUSDT", 1, 3)
+        asked = (await rest.next())[1]
+        over_rest.publisher.gap("close_1006", 2)
+        over_rest.publisher.acknowledged([over_rest.route("BTCUSDT").topic], 3)
+        asked.set_result(b"3")
+        (await rest.next())[1].set_result(b"9")
+        await until(lambda: shape(sink.of(BTC))[-1] == "snapshot 9")
+    assert "snapshot 3" not in shape(sink.of(BTC))
+
+
+async def test_where_answers_are_old_we_listen_first(kit: Any, sink: Any) -> None:
+    """For as long as one may be: what it does not know has come by then."""
+    rule = structs.replace(OVER_REST, rest=structs.replace(REST, age_s=0.05))
+    books, rest = Books(kit, sink, rule), Rest()
+    loop = asyncio.get_running_loop()
+    async with resyncing(books, rest):
+        began_s = loop.time()
+        books.delta("BTCUSDT", 1, 3)
+        (await rest.next())[1].set_result(b"3")
+        assert loop.time() - began_s >= 0.05
+        await until(lambda: shape(sink.of(BTC))[-1] == "snapshot 3")
+
+
 async def test_a_book_of_the_stream_is_subscribed_anew(kit: Any, sink: Any) -> None:
     books = Books(kit, sink, IN_STREAM)
     again: list[str] = []

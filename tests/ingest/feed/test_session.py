@@ -108,7 +108,10 @@ async def test_subscribes_reads_and_counts(start: Any, kit: Any, ws: Any, sink: 
 
 
 async def test_a_feed_for_all_instruments(kit: Any, ws: Any, sink: Any) -> None:
-    """Of one that the venue sends for all, those nobody asked for are passed over."""
+    """Of one that the venue sends for all, those nobody asked for are passed over.
+
+    A frame counts once, however many parts it has.
+    """
     plan = kit.plan("BTC-USDT-PERP", venue="okx", channels=("liquidation",))
     run = Run(kit, ws, sink, plan)
     detail = {"side": "sell", "bkPx": "5", "sz": "1", "ts": "1"}
@@ -126,7 +129,8 @@ async def test_a_feed_for_all_instruments(kit: Any, ws: Any, sink: Any) -> None:
 
     assert [entry["price"] for entry in sink.of("md:okx:liquidation:BTC-USDT-PERP")] == ["5"]
     counters = run.counters
-    assert (counters.data, counters.control, counters.unknown_topic) == (1, 2, 0)
+    assert (counters.frames, counters.data, counters.control) == (2, 1, 1)
+    assert counters.unknown_topic == 0
 
 
 async def test_one_subscription_for_several_channels(kit: Any, ws: Any, sink: Any) -> None:

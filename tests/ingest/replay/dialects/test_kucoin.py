@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ingest import venues
 from ingest.replay.dialects.base import Reply, Subscribe, Unsubscribe
 from ingest.replay.dialects.kucoin import DIALECT
 
@@ -71,3 +72,13 @@ def test_rest_keys() -> None:
     assert DIALECT.rest_topic("symbols") is None
     assert DIALECT.rest_key("/endpoint", "") is None
     assert b"Not recorded" in DIALECT.rest_missing(None)
+
+
+def test_a_token_is_there_for_the_asking() -> None:
+    """Our own client asks for one before each connection, and takes this answer."""
+    key = DIALECT.rest_key("/api/v1/bullet-public", "")
+    ticket = venues.get("kucoin").ticket
+
+    assert key is not None and ticket is not None
+    url = ticket.url(DIALECT.rest_made[key], "ws://127.0.0.1:9000/endpoint")
+    assert url == "ws://127.0.0.1:9000/endpoint?token=replay"
