@@ -116,7 +116,6 @@ RULES: dict[str, Rules] = {
     ),
     "bitfinex": Rules(
         topics_per_connection=25,  # [BX] "25 channels at the same time"
-        topics_per_request=1,
         connects=(("window", 20, 60.0),),  # [BX] "20 connections per minute", public
         ban_s=60.0,  # [BX] "rate limited for 60 seconds"
     ),
@@ -138,7 +137,6 @@ RULES: dict[str, Rules] = {
     ),
     "bitstamp": Rules(
         topics_per_connection=1024,  # [BI]
-        topics_per_request=1,  # [BI]
         request_bytes=511,  # [BI] frames of less than 512 bytes
         connects=(("window", 400, 1.0),),  # [BI] "400 requests per second", handshakes too
         ping=(54.0, 54.0),  # (*) PING frames
@@ -156,7 +154,6 @@ RULES: dict[str, Rules] = {
     ),
     "hyperliquid": Rules(
         topics_per_host=1000,  # [H] "1000 websocket subscriptions"
-        topics_per_request=1,
         messages=("window", 2000, 60.0),  # [H] "2000 messages … per minute across all"
         messages_per_host=True,
         connects=(("window", 30, 60.0),),  # [H] "30 new websocket connections per minute"
