@@ -52,9 +52,7 @@ REAL = [
     # Nothing shows a loss: only what comes after an outage is looked at.
     Case("gemini", "C{:04}-USD", ("book",), patience_s=300),
     Case("coinbase", "C{:04}-USD", ("book",), topics_per_connection=20, patience_s=300),
-    Case(
-        "hyperliquid", "C{:04}-USDC-PERP", ("book",), topics_per_connection=125, patience_s=300
-    ),
+    Case("hyperliquid", "C{:04}-USDC-PERP", ("book",), topics_per_connection=125, patience_s=300),
 ]
 # A lost update is the venue's secret, or the next one mends it.
 HIDDEN = ("bitstamp", "coinbase", "gemini", "hyperliquid")

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from ingest import venues
 from ingest.limits import Ask, Broker, FromGate, Gate, Go, Lane, local_gate
-from ingest.limits.broker import DEFAULT_REST_LIMITS, venue_limit
+from ingest.limits.broker import venue_limit
 
 LANE = Lane("rest", "binance", "h:443")
 DEADLINE_S = 5.0

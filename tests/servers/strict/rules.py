@@ -3,10 +3,11 @@
 Nothing here is taken from `ingest.venues`: a limit misread there has to show. Numbers
 marked (*) are not in the venue's documentation, but known from clients that met them.
 Sources: [BS] github.com/binance/binance-spot-api-docs; [BF] developers.binance.com,
-USD-M and COIN-M futures; [OK] www.okx.com/docs-v5; [K] docs.kraken.com; [CX] docs.cdp.coinbase.com;
-[BY] bybit-exchange.github.io/docs/v5; [BX] docs.bitfinex.com; [D] docs.deribit.com; [G] developer.gemini.com/rate-limit;
-[BI] www.bitstamp.net/api and /websocket/v2; [CC] exchange-docs.crypto.com; [H]
-hyperliquid.gitbook.io, rate limits and user limits.
+USD-M and COIN-M futures; [OK] www.okx.com/docs-v5; [K] docs.kraken.com; [CX]
+docs.cdp.coinbase.com; [BY] bybit-exchange.github.io/docs/v5; [BX] docs.bitfinex.com; [D]
+docs.deribit.com; [G] developer.gemini.com/rate-limit; [BI] www.bitstamp.net/api and
+/websocket/v2; [CC] exchange-docs.crypto.com; [H] hyperliquid.gitbook.io, rate limits and
+user limits.
 """
 
 from typing import Any, Literal
@@ -31,7 +32,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     # Of the calendar second in which a connection is opened, what is left of it counts.
     messages_pro_rata: bool = False
     messages_per_host: bool = False  # all connections together, not each
-    subscribes: tuple[Literal["window", "bucket"], int, float] | None = None  # by connection, those to leave too
+    # By connection; to subscribe and to leave.
+    subscribes: tuple[Literal["window", "bucket"], int, float] | None = None
     connects: tuple[tuple[Literal["window", "bucket"], int, float], ...] = ()  # attempts, by host
     open_connections: int | None = None
     subscribe_within_s: float | None = None
