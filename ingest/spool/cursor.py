@@ -7,7 +7,7 @@ there is counts as unsettled: entries that are stored already are recognised by 
 import os
 from pathlib import Path
 from struct import Struct as Layout
-from struct import error as LayoutError  # noqa: N812  it is named like a function there
+from struct import error as LayoutError
 from zlib import crc32
 
 from ingest.spool.format import Position

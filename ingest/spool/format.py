@@ -45,7 +45,7 @@ class Entry(NamedTuple):
     ms: int
     n: int
     rx_ns: int
-    count: int
+    words: int
     encoded: bytes
 
 

@@ -19,7 +19,7 @@ class SpooledEntry(NamedTuple):
     ms: int
     n: int
     rx_ns: int
-    count: int
+    words: int
     encoded: bytes
 
 

@@ -64,7 +64,7 @@ class Spool:
 
     @property
     def unread(self) -> bool:
-        """Whether there is anything to read."""
+        """Whether there may be anything to read: `read` knows."""
         return self.position < self._tail.end
 
     @property

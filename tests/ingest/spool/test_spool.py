@@ -21,6 +21,13 @@ def new_spool(directory: Path, **changes) -> Spool:
     return Spool(SpoolSettings(directory=str(directory), **changes))
 
 
+def let_go(spool: Spool) -> None:
+    """As the system does for a process that dies: what is not written is gone."""
+    spool._cursor.close()
+    if spool._tail._file is not None:
+        spool._tail._file.close()
+
+
 def entry(value: int, key: str = "a", size: int = 20) -> SpooledEntry:
     return SpooledEntry(key, 1000, 1_700_000_000_000 + value, 0, value, 2, b"%0*d" % (size, value))
 
@@ -342,13 +349,16 @@ def test_any_life_of_processes_keeps_order(tmp_path_factory, chance: random.Rand
             settled, position = pending.pop(0)
             spool.settle(position)
             on_disk = [value for value in on_disk if value > settled]
+            unwritten = [value for value in unwritten if value > settled]
         elif what in ("die", "stop"):
             if what == "stop":
                 spool.close()
                 on_disk += unwritten
+            else:
+                let_go(spool)
             spool = new_spool(directory, segment_bytes=chance.choice([1, 300, 10**6]))
             unwritten, pending, unread = [], [], list(on_disk)
-            assert spool.unread == bool(unread)
+            assert spool.unread or not unread
     while spool.unread:
         got = values(spool.read(4, 10**6))
         assert got == unread[: len(got)]
