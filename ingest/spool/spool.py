@@ -111,9 +111,14 @@ class Spool:
 
     def flush(self) -> None:
         """Write out what was appended; what the disk refuses is kept and tried again."""
-        segment, written = self._tail.segment, self._tail.end.offset
-        if self._tail.flush() and self._tail.segment != segment:
-            self._sizes[segment] = written
+        tail = self._tail
+        segment, end, began = tail.segment, tail.end.offset, tail.written == 0
+        if not tail.flush():
+            return
+        if tail.segment != segment:
+            self._sizes[segment] = end
+        if began and end:
+            self._forget()  # what of it is settled already, read before it was written
 
     def unsynced(self) -> list[int]:
         """Return descriptors for `ingest.spool.tail.sync`, which another thread may do."""
@@ -213,22 +218,23 @@ class Spool:
         if not self._sizes and self._tail.end.offset == 0:
             for entry in entries:
                 self._tail.append(*entry)
-            return self._tail.flush()
+            self._tail.retry_now()
+            self.flush()
+            return self._tail.unwritten_bytes == 0
         first = Tail(self._directory, self._settings, self._settled.segment - 1)
         for entry in entries:
             first.append(*entry)
         first.append_goto(self._settled)
         if not first.flush():
             return False
+        self._sizes[self._settled.segment - 1] = first.written
         first.close()
-        try:
-            self._cursor.store(Position(self._settled.segment - 1, 0))
-        except OSError as exc:
-            _log.error("spool: what is settled cannot be noted", error=str(exc))
-            return False
+        self.settle(Position(self._settled.segment - 1, 0))
         return True
 
     def close(self) -> None:
         """Write out what is not written, sync it, let go of the files."""
+        self._tail.retry_now()
+        self.flush()
         self._tail.close()
         self._cursor.close()

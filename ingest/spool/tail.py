@@ -96,6 +96,10 @@ class Tail:
             self.seal()
         return True
 
+    def retry_now(self) -> None:
+        """Let the next `flush` try, whatever came of the last one."""
+        self._retry_at = 0.0
+
     def seal(self) -> None:
         """What comes next goes into another file; what is not written by now never is."""
         if self._file is not None:
@@ -123,9 +127,7 @@ class Tail:
         return descriptors
 
     def close(self) -> None:
-        """Write out, sync and close."""
-        self._retry_at = 0.0
-        self.flush()
+        """Sync and close; what is not written is lost."""
         try:
             for descriptor in self.unsynced():
                 sync(descriptor)
