@@ -6,6 +6,7 @@ from typing import Any
 
 from hiredis import HiredisError, PushNotification, Reader
 
+from ingest.sinks.adopt import Server
 from ingest.sinks.errors import Unavailable
 
 _READ_BYTES = 256 * 1024
@@ -31,6 +32,18 @@ class Link:
         self._wanted = 0
         self._progress = asyncio.Event()
         self._task = asyncio.create_task(self._read(reader), name="sink-replies")
+
+    @classmethod
+    async def open(
+        cls, server: Server, *, reply_timeout_s: float, on_lost: Callable[[], None]
+    ) -> "Link":
+        """Connect to *server*.
+
+        Raises:
+            Unavailable: there is no connection.
+        """
+        reader, writer = await server.connect()
+        return cls(reader, writer, reply_timeout_s=reply_timeout_s, on_lost=on_lost)
 
     @property
     def lost(self) -> str | None:

@@ -31,7 +31,7 @@ class Durable:
         self._wanted = settings.wait_replicas
         self._blocks_s = settings.wait_timeout_s
         self._wait = command(b"WAIT", b"%d" % self._wanted, b"%d" % (self._blocks_s * 1000))
-        self._backoff = settings.wait.backoff()
+        self._pauses = settings.wait
 
     async def call(self, link: Link, data: bytes, replies: int) -> list[Any]:
         """As `Link.call`; asks again, and never sends *data* again, while replicas lag.
@@ -42,20 +42,20 @@ class Durable:
         if not self._wanted:
             return await link.call(data, replies)
         *answers, acked = await link.call(data + self._wait, replies + 1, blocks_s=self._blocks_s)
-        self._backoff.reset()
+        backoff = self._pauses.backoff()
         while not isinstance(acked, int) or acked < self._wanted:
             if isinstance(acked, ReplyError):
                 reaction = reaction_to(str(acked))
                 if reaction is Reaction.DROP:  # "WAIT cannot be used with replica instances"
                     reaction = Reaction.RECONNECT
                 raise Unavailable(f"WAIT: {acked}", reaction)
-            delay_s = self._backoff.next_delay_s()
-            if worth_a_line(self._backoff.failures):
+            delay_s = backoff.next_delay_s()
+            if worth_a_line(backoff.failures):
                 _log.warning(
                     "sink: too few replicas have what was written; asking again",
                     replicas=acked,
                     wanted=self._wanted,
-                    attempt=self._backoff.failures,
+                    attempt=backoff.failures,
                     retry_in_s=round(delay_s, 3),
                 )
             await asyncio.sleep(delay_s)

@@ -25,8 +25,8 @@ class SingleTarget:
 
     async def open(self, on_lost: Callable[[], None]) -> "Single":
         """Connect; see `Target.open`."""
-        reader, writer = await self._server.connect()
-        link = Link(reader, writer, reply_timeout_s=self._settings.reply_timeout_s, on_lost=on_lost)
+        timeout_s = self._settings.reply_timeout_s
+        link = await Link.open(self._server, reply_timeout_s=timeout_s, on_lost=on_lost)
         return Single(link, Durable(self._settings), self._counters)
 
 

@@ -3,7 +3,9 @@
 from ingest.config.redis_url import parse_redis_url
 from ingest.errors import ConfigError
 from ingest.sinks.adopt import Server
+from ingest.sinks.cluster import ClusterTarget
 from ingest.sinks.counters import SinkCounters
+from ingest.sinks.sentinel import SentinelTarget
 from ingest.sinks.settings import SinkSettings
 from ingest.sinks.single import SingleTarget
 from ingest.sinks.transport import Target
@@ -22,4 +24,13 @@ def make_target(
     except ValueError as exc:
         raise ConfigError([f"redis.url: {exc}"]) from exc
     server = Server(parsed.server, timeout_s=settings.connect_timeout_s, client_name=client_name)
-    return SingleTarget(server, settings, counters)
+    match parsed.kind:
+        case "server":
+            return SingleTarget(server, settings, counters)
+        case "sentinel":
+            # Theirs are another user and password, and no databases.
+            own = {"username": None, "password": None, "db": 0, **dict(parsed.sentinel_options)}
+            sentinels = [server.at(address, **own) for address in parsed.hosts]
+            return SentinelTarget(server, sentinels, parsed.service, settings, counters)
+        case "cluster":
+            return ClusterTarget(server, parsed.hosts, settings, counters)
