@@ -51,6 +51,18 @@ class Batch:
         return part
 
 
+def joined(parts: Sequence[Batch]) -> Batch:
+    """Return parts of one batch as one batch; it is as uncertain as any of them."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = Batch(
+        [entry for part in parts for entry in part.entries],
+        [id_bulk for part in parts for id_bulk in part.ids],
+    )
+    whole.uncertain = any(part.uncertain for part in parts)
+    return whole
+
+
 def build_batch(taken: Sequence[Entry], on_exhausted: Callable[[Entry], None]) -> Batch:
     """Give every entry its id, once.
 
