@@ -305,7 +305,8 @@ class _Levels:
         if price is None:
             raise DecodeError("bad_value", f"{what}: {action} of the unknown level {row.id}")
         if action == "delete":
-            sides[row.side].append((price, "0"))
+            # Its id says which level goes; the side that is named is not always that level's.
+            sides[old[1] if old else row.side].append((price, "0"))
             return
         if old is not None and old != (price, row.side):
             sides[old[1]].append((old[0], "0"))  # the level has moved
