@@ -99,10 +99,11 @@ class _Symbol(Struct, gc=False):
 class _Trade(Struct, gc=False):
     timestamp: str
     symbol: str
-    side: Literal["Buy", "Sell"]
     size: Raw
     price: Raw
-    trdMatchID: Annotated[str, Meta(min_length=1, max_length=64)]
+    # Without a side: the settlement of a future (`trdType`), or the price of an index.
+    side: Literal["Buy", "Sell", ""] = ""
+    trdMatchID: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class _Quote(Struct, gc=False):
@@ -226,6 +227,10 @@ def _trades(data: Data, rx: int) -> Sequence[Trade]:
     what, events = "bitmex trade", []
     for wire in _decode_trades(data.payload):
         _check_symbol(what, data.topic, wire.symbol)
+        if not wire.side:
+            continue  # nobody traded
+        if not wire.trdMatchID:
+            raise DecodeError("missing_field", f"{what}: no `trdMatchID`")
         events.append(
             Trade(
                 rx=rx,
