@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
 
 import structlog
 
@@ -10,10 +11,12 @@ from ingest.logging import worth_a_line
 from ingest.sinks.batch import Batch, build_batch
 from ingest.sinks.buffer import Entry, PendingBuffer, StreamWriter
 from ingest.sinks.counters import SinkCounters
+from ingest.sinks.entry_id import EntryId
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.last_ids import NO_ID, last_id, last_id_command
 from ingest.sinks.link import Link
 from ingest.sinks.reactions import Reaction, error_code
+from ingest.sinks.recent import RecentBatches, beyond_reach
 from ingest.sinks.refused import RefusedEntries
 from ingest.sinks.settings import SinkSettings
 from ingest.sinks.verdict import Verdict, judge
@@ -34,7 +37,8 @@ class Publisher:
         self.hurry = asyncio.Event()  # cut the present wait short, once
         self._buffer = buffer
         self._counters = counters
-        self._batch: Batch | None = None
+        self._batches: deque[Batch] = deque()  # those that have their ids, the next one first
+        self._recent = RecentBatches(settings)
         self._unlearned: list[StreamWriter] = []
         self._wait = settings.wait.backoff()
         self._operator = settings.operator.backoff()
@@ -58,7 +62,7 @@ class Publisher:
         while True:
             try:
                 await self._learn(link)
-                batch = self._batch or self._next_batch()
+                batch = self._batches[0] if self._batches else self._next_batch()
                 if batch is None:
                     await self._idle(link)
                 else:
@@ -72,8 +76,10 @@ class Publisher:
         while self._unlearned:
             streams = self._unlearned[:_STREAMS_PER_QUESTION]
             question = b"".join(last_id_command(stream.key) for stream in streams)
-            for stream, reply in zip(streams, await link.call(question, len(streams)), strict=True):
-                found = last_id(reply)
+            replies = await link.call(question, len(streams))
+            last_ids = dict(zip(streams, map(last_id, replies), strict=True))
+            self._send_again(last_ids)
+            for stream, found in last_ids.items():
                 stream.ids.raise_to(found)
                 preface, stream.preface = stream.preface, None
                 if preface is not None and preface.entry is not None and found != NO_ID:
@@ -82,11 +88,38 @@ class Publisher:
                     preface.entry = None
             del self._unlearned[: len(streams)]
 
+    def _send_again(self, last_ids: Mapping[StreamWriter, EntryId]) -> None:
+        """See to what the server acknowledged and does not have any more."""
+        counters = self._counters
+        lost = self._recent.take_lost(last_ids)
+        entries = [entry for batch in lost for entry in batch.entries]
+        if entries:
+            # Before all others, or their streams' ids would have passed them.
+            self._batches.extendleft(reversed(lost))
+            self._buffer.reclaim(entries)
+            counters.acked_entries -= len(entries)
+            counters.forgotten_entries += len(entries)
+            _log.warning(
+                "sink: the server has lost what it had acknowledged; sending it again",
+                entries=len(entries),
+                streams=len({entry[0] for entry in entries}),
+            )
+        for stream, last in last_ids.items():
+            if beyond_reach(stream, last):
+                stream.out_of_reach = None
+                stream.dropped += 1
+                if worth_a_line(counters.drop("forgotten")):
+                    _log.error(
+                        "sink: the server has lost more of a stream than is kept here",
+                        stream=stream.key,
+                        last_id="{}-{}".format(*last),
+                    )
+
     def _next_batch(self) -> Batch | None:
         while taken := self._buffer.take():
             batch = build_batch(taken, self._no_id_left)
             if batch.entries:
-                self._batch = batch
+                self._batches.append(batch)
                 return batch
         return None
 
@@ -126,14 +159,17 @@ class Publisher:
             raise Unavailable(verdict.error, verdict.reaction)
         self._drop_refused(batch, verdict)
         rest = batch.without([index for index, _ in verdict.dropped])
-        self._batch = rest if rest.entries else None
+        if rest.entries:
+            self._batches[0] = rest
+        else:
+            self._batches.popleft()
 
     def _account(
         self, batch: Batch, verdict: Verdict, duplicates: list[int], foreign: list[int]
     ) -> None:
         """Settle every entry of a batch that was executed."""
         counters = self._counters
-        self._batch = None
+        self._batches.popleft()
         self._wait.reset()
         self._operator.reset()
         refused = sorted([*foreign, *(index for index, _ in verdict.again)])
@@ -158,12 +194,12 @@ class Publisher:
         for index in late:
             self._drop(batch.entries[index], "late", "refused under the only id it could have")
         if not refused and not verdict.dropped:
-            self._buffer.release(batch.entries)
+            self._recent.add(batch, self._buffer.release(batch.entries))
             return
-        kept = {*refused, *(index for index, _ in verdict.dropped)}
+        stored = batch.without([*refused, *(index for index, _ in verdict.dropped)])
         # First back, then release, or the buffer would seem empty in between.
         self._buffer.put_back([batch.entries[index] for index in again])
-        self._buffer.release(e for i, e in enumerate(batch.entries) if i not in kept)
+        self._recent.add(stored, self._buffer.release(stored.entries))
 
     def _drop_refused(self, batch: Batch, verdict: Verdict) -> None:
         for index, error in verdict.dropped:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ingest.sinks.batch import Batch
 from ingest.sinks.buffer import StreamWriter
-from ingest.sinks.entry_id import EntryId, parse_entry_id
+from ingest.sinks.entry_id import EntryId, parse_bulk_id
 from ingest.sinks.last_ids import last_id, last_id_command
 from ingest.sinks.resp import bulk
 
@@ -70,7 +70,7 @@ class RefusedEntries:
             # the stream's newest, the others are there, or were until they were trimmed.
             stored = self._is_ours(index, found) or (
                 self._is_ours(newest[stream], found)
-                and last_of[stream] == _parse_bulk(self._batch.ids[newest[stream]])
+                and last_of[stream] == parse_bulk_id(self._batch.ids[newest[stream]])
             )
             (duplicates if stored else foreign).append(index)
         return duplicates, foreign
@@ -82,7 +82,3 @@ class RefusedEntries:
             return False
         fields = reply[0][1]
         return fields is not None and b"".join(map(bulk, fields)) == self._batch.entries[index][3]
-
-
-def _parse_bulk(id_bulk: bytes) -> EntryId:
-    return parse_entry_id(id_bulk.split(b"\r\n")[1])

@@ -34,6 +34,10 @@ class SinkSettings(Struct, frozen=True, kw_only=True):
     # it, about 1.5 µs an entry.
     max_batch_entries: int = 2_000
     max_batch_bytes: int = MIB
+    # Acknowledged entries kept for a server that forgets them: twice what a server with
+    # `appendfsync everysec` may lose, and most of what an asynchronous replica may.
+    resend_s: float = 5.0
+    max_resend_bytes: int = 64 * MIB
     connect_timeout_s: float = 5.0
     reply_timeout_s: float = 5.0  # without a single byte from the server
     reconnect: BackoffSettings = BackoffSettings(0.1, 10.0)
