@@ -20,37 +20,57 @@ from tests.servers.strict.families import FAMILIES
 from tests.servers.strict.rules import RULES
 
 PATHS = {"binance": "/stream", "binance-usdm": "/market/stream", "okx": "/ws/v5/public"}
+BOOKS_OVER_REST = {
+    "binance": "/api/v3/depth?symbol=BTCUSDT&limit=5000",
+    "binance-usdm": "/fapi/v1/depth?symbol=BTCUSDT&limit=1000",
+    "binance-coinm": "/dapi/v1/depth?symbol=BTCUSD_PERP&limit=1000",
+    "bitstamp": "/api/v2/order_book/btcusd/",
+}
 
 
 def request(family: str, symbols: list[str]) -> list[str]:
     """What subscribes to the trades of these at a venue, as its documentation has it."""
+    bodies: list[dict[str, Any]]
     match family:
         case "binance" | "binance-usdm" | "binance-coinm":
             params = [f"{symbol.lower()}@aggTrade" for symbol in symbols]
-            return [json.dumps({"method": "SUBSCRIBE", "params": params, "id": 1})]
+            bodies = [{"method": "SUBSCRIBE", "params": params, "id": 1}]
         case "okx":
             args = [{"channel": "trades", "instId": symbol} for symbol in symbols]
-            return [json.dumps({"op": "subscribe", "args": args})]
+            bodies = [{"op": "subscribe", "args": args}]
         case "kraken":
-            params_ = {"channel": "trade", "symbol": symbols}
-            return [json.dumps({"method": "subscribe", "params": params_, "req_id": 1})]
+            wanted = {"channel": "trade", "symbol": symbols}
+            bodies = [{"method": "subscribe", "params": wanted, "req_id": 1}]
+        case "kraken-v1":
+            head = {"event": "subscribe", "reqid": 1, "subscription": {"name": "trade"}}
+            bodies = [{**head, "pair": symbols}]
         case "coinbase":
-            body = {"type": "subscribe", "product_ids": symbols, "channels": ["matches"]}
-            return [json.dumps(body)]
+            bodies = [{"type": "subscribe", "product_ids": symbols, "channels": ["matches"]}]
+        case "coinbase-advanced":
+            bodies = [{"type": "subscribe", "product_ids": symbols, "channel": "market_trades"}]
         case "bybit":
-            args_ = [f"publicTrade.{symbol}" for symbol in symbols]
-            return [json.dumps({"op": "subscribe", "args": args_, "req_id": "1"})]
+            topics = [f"publicTrade.{symbol}" for symbol in symbols]
+            bodies = [{"op": "subscribe", "args": topics, "req_id": "1"}]
         case "bitfinex":
-            bodies = [
-                {"event": "subscribe", "channel": "trades", "symbol": f"t{symbol}"}
-                for symbol in symbols
-            ]
-            return [json.dumps(body) for body in bodies]
+            trades = {"event": "subscribe", "channel": "trades"}
+            bodies = [{**trades, "symbol": f"t{symbol}"} for symbol in symbols]
         case "deribit":
             channels = [f"trades.{symbol}.100ms" for symbol in symbols]
-            params__ = {"channels": channels}
-            return [json.dumps({"id": 1, "method": "public/subscribe", "params": params__})]
-    raise AssertionError(family)
+            bodies = [{"id": 1, "method": "public/subscribe", "params": {"channels": channels}}]
+        case "gemini":
+            bodies = [{"type": "subscribe", "subscriptions": [{"name": "l2", "symbols": symbols}]}]
+        case "bitstamp":
+            names = [f"live_trades_{symbol.lower()}" for symbol in symbols]
+            bodies = [{"event": "bts:subscribe", "data": {"channel": name}} for name in names]
+        case "crypto-com":
+            names = [f"trade.{symbol}" for symbol in symbols]
+            bodies = [{"id": 1, "method": "subscribe", "params": {"channels": names}}]
+        case "hyperliquid":
+            wanted_ = [{"type": "trades", "coin": symbol} for symbol in symbols]
+            bodies = [{"method": "subscribe", "subscription": each} for each in wanted_]
+        case _:
+            raise AssertionError(family)
+    return [json.dumps(body) for body in bodies]
 
 
 def opened(venue: Any, family: str) -> ClientConnection:

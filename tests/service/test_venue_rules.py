@@ -71,6 +71,12 @@ REAL = [
     Case("bybit", topics_per_connection=100, patience_s=300),
     Case("bitfinex", "C{:04}-USD", patience_s=600),
     Case("deribit", "C{:04}-USDC-PERP", topics_per_connection=100, patience_s=300),
+    Case("gemini", "C{:04}-USD", patience_s=120),
+    Case("bitstamp", "C{:04}-USD", topics_per_connection=250, patience_s=120),
+    Case("crypto-com", "C{:04}-USD", topics_per_connection=25, patience_s=300),
+    Case("hyperliquid", "C{:04}-USDC-PERP", topics_per_connection=125, patience_s=300),
+    Case("coinbase-advanced", "C{:04}-USD", patience_s=120),
+    Case("kraken-v1", "C{:04}-USD", topics_per_connection=50, patience_s=300),
 ]
 
 

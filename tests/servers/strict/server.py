@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import http
 import json
+import math
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -59,10 +61,14 @@ class StrictClient:
         self._text = b""
         self._closing = False
         loop = self._loop = asyncio.get_running_loop()
+        self._opened_at_s, self._first_second = time.time(), 0
         self._opened_s = self._said_s = self._heard_s = loop.time()
         self._pings: dict[bytes, float] = {}  # unanswered: payload, when it went out
         self._ping_number = 0
-        self._pinged_s = self._opened_s
+        self._pinged_s = self._beat_s = self._opened_s
+        self._asked_to_leave_s: float | None = None
+        self._begun: set[str] = set()  # topics that had their first data
+        self._to_lose: set[str] = set()  # topics whose next update does not go out
 
     # -- for the family ---------------------------------------------------------
 
@@ -76,13 +82,10 @@ class StrictClient:
         self._said_s = self._loop.time()
 
     def take(self, topics: list[str]) -> bool:
-        rules, now_s = self._venue.rules, self._loop.time()
+        rules = self._venue.rules
         peak = self._venue.peak
-        if self._subscribes is not None:
-            fits = self._subscribes.use(now_s)
-            peak("subscribes", self._subscribes.peak, self._subscribes)
-            if not fits:
-                return self._breach("subscribes", str(self._subscribes))
+        if not self._count_subscribe():
+            return False
         most = rules.topics_per_request
         peak("topics_per_request", len(topics), most)
         if most is not None and len(topics) > most:
@@ -96,12 +99,27 @@ class StrictClient:
         peak("topic_bytes_per_connection", size, most)
         if most is not None and size > most:
             return self._breach("topic_bytes_per_connection", f"{size} of {most}")
+        most, size = rules.topics_per_host, self._venue.subscribed(but=self) + len(all_topics)
+        peak("topics_per_host", size, most)
+        if most is not None and size > most:
+            return self._breach("topics_per_host", f"{size} of {most}")
         self.topics = all_topics
         return True
 
-    def leave(self, topics: list[str]) -> None:
+    def leave(self, topics: list[str]) -> bool:
+        if not self._count_subscribe():
+            return False
         gone = set(topics)
         self.topics = [topic for topic in self.topics if topic not in gone]
+        self._begun -= gone
+        self._to_lose -= gone
+        return True
+
+    def begins(self, topic: str) -> bool:
+        if topic in self._begun:
+            return False
+        self._begun.add(topic)
+        return True
 
     def pinged(self) -> None:
         self._pings.setdefault(b"", self._loop.time())
@@ -156,8 +174,17 @@ class StrictClient:
         if "wrong_path" in self.memory:
             self._breach("wrong_path", f"{self.memory.pop('wrong_path')} at {self.path}")
 
+    def _count_subscribe(self) -> bool:
+        if self._subscribes is None:
+            return True
+        fits = self._subscribes.use(self._loop.time())
+        self._venue.peak("subscribes", self._subscribes.peak, self._subscribes)
+        return fits or self._breach("subscribes", str(self._subscribes))
+
     def _count(self, now_s: float) -> bool:
         venue = self._venue
+        if venue.rules.messages_pro_rata and not self._count_first_second():
+            return False
         window = venue.messages if venue.messages is not None else self._messages
         if window is None:
             return True
@@ -165,10 +192,28 @@ class StrictClient:
         venue.peak("messages", window.peak, window)
         return fits or self._breach("messages", str(window))
 
+    def _count_first_second(self) -> bool:
+        """Of the calendar second in which the connection was opened, only the rest counts."""
+        rule = self._venue.rules.messages
+        assert rule is not None
+        if int(time.time()) != int(self._opened_at_s):
+            return True
+        self._first_second += 1
+        most = math.floor(rule[1] * (1 - self._opened_at_s % 1))
+        return self._first_second <= most or self._breach("messages_pro_rata", f"more than {most}")
+
     def watch(self, now_s: float) -> None:
         """Called often: what has to happen without the client, or has not happened."""
-        rules = self._venue.rules
+        rules, family = self._venue.rules, self._venue.family
         if self._closing:
+            return
+        if family.beat_s is not None and now_s - self._beat_s >= family.beat_s:
+            self._beat_s = now_s
+            family.beat(self)
+        asked_s, leave_s = self._asked_to_leave_s, rules.leave_within_s
+        if asked_s is not None and leave_s is not None and now_s - asked_s > leave_s:
+            self._breach("leave_within_s", f"{leave_s:g} s")
+            self.abort()
             return
         if rules.subscribe_within_s is not None and not self.topics:
             if now_s - self._opened_s > rules.subscribe_within_s:
@@ -214,8 +259,22 @@ class StrictClient:
             if self._closing or transport.is_closing():
                 return
             venue.sent[topic] += 1
-            for message in venue.family.data(topic, venue.sent[topic], self):
+            messages = venue.family.data(topic, venue.sent[topic], self)
+            if topic in self._to_lose:
+                self._to_lose.discard(topic)
+                venue.counts["lost"] += 1
+                continue
+            for message in messages:
                 self.say(message)
+
+    def lose(self) -> None:
+        """Withhold the next update of every topic that has begun: all at once have a gap."""
+        self._to_lose |= self._begun
+
+    def ask_to_leave(self) -> None:
+        """Tell the client that this connection will go away."""
+        self._venue.family.ask_to_leave(self)
+        self._asked_to_leave_s = self._loop.time()
 
     def abort(self) -> None:
         """Gone without a word."""
@@ -291,6 +350,20 @@ class StrictVenue:
         self._out_until_s = self._loop.time() + seconds
         self.drop()
 
+    def lose(self) -> None:
+        """Every topic lacks its next update."""
+        for client in self._clients.values():
+            client.lose()
+
+    def ask_to_leave(self) -> None:
+        """Every client is to open a new connection."""
+        for client in self._clients.values():
+            client.ask_to_leave()
+
+    def subscribed(self, *, but: StrictClient) -> int:
+        """How many topics the other connections have."""
+        return sum(len(c.topics) for c in self._clients.values() if c is not but)
+
     def peak(self, rule: str, used: int, most: object) -> None:
         """Remember how far a limit was used."""
         if most is not None and used > self._peaks.get(rule, (0, ""))[0]:
@@ -348,7 +421,8 @@ class StrictVenue:
 
     def _on_rest(self, request: Request, now_s: float) -> Response:
         parts = urlsplit(request.path)
-        found = self.family.rest(parts.path, dict(parse_qsl(parts.query)))
+        query = dict(parse_qsl(parts.query))
+        found = self.family.rest(parts.path, query, self.sent)
         if found is None:
             return answer(404, b'{"code":-1000,"msg":"not found"}')
         self.counts["rest"] += 1
@@ -357,7 +431,8 @@ class StrictVenue:
         if self._rest is not None:
             fits = self._rest.use(now_s, weight)
             self.peak("rest", self._rest.peak, self._rest)
-            headers["X-MBX-USED-WEIGHT-1M"] = str(self._rest.used)
+            if self.family.used_header:
+                headers[self.family.used_header] = str(self._rest.used)
             if now_s < self._banned_until_s:
                 self.violated("banned", 0, "a request while banned")
                 return self._refusal(now_s)
