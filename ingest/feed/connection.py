@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -28,6 +29,7 @@ from ingest.feed.sample import SampledLog
 from ingest.feed.session import FeedSession, names_of
 from ingest.feed.stale import StaleWatch
 from ingest.feed.status import FeedState, FeedStatus
+from ingest.feed.turns import MessageTurns
 from ingest.limits import Gate, lane
 from ingest.logging import worth_a_line
 from ingest.plan import ConnectionPlan, WorkerPlan
@@ -73,6 +75,9 @@ class FeedConnection:
         self._session = session
         self._gate = gate
         self._lane = lane("connect", venue.name, plan.url)
+        messages = lane("message", venue.name, plan.url)
+        # None: the venue counts those of each connection by itself.
+        self._turns = venue.limits.messages_per_host and partial(MessageTurns, gate, messages)
         self.counters = FeedCounters()
         self._fetch = fetch
         self._resync = BookResync(venue, self.counters, fetch, self._resubscribe)
@@ -285,6 +290,7 @@ class FeedConnection:
             self._samples,
             stopping=self._stopping,
             on_settled=self._on_settled,
+            turns=self._turns,
         )
         self._reading = session
         try:

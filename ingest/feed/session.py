@@ -14,6 +14,7 @@ from ingest.feed.ports import FeedSink, FeedSocket
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
+from ingest.feed.turns import MessageTurns
 from ingest.venues.base import (
     Ack,
     Answer,
@@ -50,8 +51,11 @@ class FeedSession:
         *,
         stopping: asyncio.Event,
         on_settled: Callable[[Subscriber], None],
+        turns: Callable[[Callable[[], None]], MessageTurns] | None = None,
     ) -> None:
         """*on_settled* is called once, when every topic has its answer or never gets one.
+
+        *turns*: what its requests have to wait for, given what to call when it is time.
 
         *stopping*: from then on nothing that was received is held back.
         """
@@ -69,6 +73,7 @@ class FeedSession:
             HeartbeatClock(venue.heartbeat, time.monotonic()) if venue.heartbeat else None
         )
         self._stir = asyncio.Event()  # something happened: `_drive` looks again
+        self._turns = None if turns is None else turns(self._stir.set)
         self._leaving: Reconnect | None = None
         self._answers: deque[bytes] = deque(maxlen=_MOST_ANSWERS)
         self._blocked = False  # by the sink; what the venue sends is not looked at
@@ -93,6 +98,8 @@ class FeedSession:
         finally:
             driver.cancel()
             await asyncio.wait([driver])
+            if self._turns is not None:
+                self._turns.close()
             if (error := _driver_error(driver)) is not None:
                 raise error
 
@@ -262,7 +269,7 @@ class FeedSession:
             if self._subscriber.lost_again:
                 self._leaving = Reconnect("resync")
                 continue
-            request = self._subscriber.next_request(now_ns)
+            request = self._next_request(now_ns)
             if request is not None:
                 await self._send(request)
                 continue
@@ -276,8 +283,15 @@ class FeedSession:
             except TimeoutError:
                 continue
 
+    def _next_request(self, now_ns: int) -> bytes | None:
+        subscriber, turns = self._subscriber, self._turns
+        if turns is not None and subscriber.has_request(now_ns) and not turns.take():
+            return None
+        return subscriber.next_request(now_ns)
+
     def _request_wait_s(self) -> float | None:
-        wait_ns = self._subscriber.wait_ns(time.monotonic_ns())
+        sending = self._turns is None or not self._turns.waiting
+        wait_ns = self._subscriber.wait_ns(time.monotonic_ns(), sending=sending)
         return None if wait_ns is None else max(wait_ns / 1e9, 0.001)
 
     def _expire(self, now_ns: int) -> None:

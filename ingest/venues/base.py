@@ -96,6 +96,12 @@ class Limits(Struct, frozen=True, kw_only=True):
     requests_per_s: float  # messages towards the venue, pings included
     connects: tuple[int, float]  # attempts, per this many seconds
     ack_timeout_s: float = 10.0
+    # From the opening of a connection to our first request.
+    first_request_after_s: float = 0.0
+    # Messages of all our connections together, per this many seconds, where the venue
+    # counts those. The first of each connection, pings and answers are not among them:
+    # of what the venue allows, this leaves room for as many as `connects` and those are.
+    messages_per_host: tuple[int, float] | None = None
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True):

@@ -402,8 +402,10 @@ VENUE = Venue(
         topics_per_connection=1000,
         topics_per_request=1,  # a request names one subscription
         request_bytes=4096,  # not published
-        # "2000 messages per minute across all connections": so three can go at once.
+        # "2000 messages per minute across all connections"; of which there are at most 10,
+        # with some pings.
         requests_per_s=10.0,
+        messages_per_host=(1800, 60.0),
         connects=(30, 60.0),  # "maximum of 30 new connections per minute"
     ),
     channels={

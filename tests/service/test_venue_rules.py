@@ -32,7 +32,8 @@ class Case(NamedTuple):
     instrument: str = "C{:04}-USDT"
     channels: tuple[str, ...] = ("trade",)
     topics_per_connection: int | None = None  # fewer than the venue allows: more connections
-    connects: tuple[int, float] | None = None  # instead of the venue's, on both sides
+    # Instead of the venue's, of ours: "connects" and "rest". `rules` has the other side.
+    limits: dict[str, tuple[int, float]] = {}  # noqa: RUF012  read only
     rules: dict[str, Any] = {}  # noqa: RUF012  read only
     patience_s: float = 60.0
 
@@ -48,7 +49,7 @@ SCALED = [
         "binance",
         channels=("trade", "bbo", "ticker", "book"),
         topics_per_connection=125,
-        connects=(20, 2.0),
+        limits={"connects": (20, 2.0)},
         rules={"connects": [["window", 20, 2.0]], "ping": [1.0, 3.0], "ban_s": 3.0},
     ),
     # As published: 3 a second, and 6 connections.
@@ -88,7 +89,7 @@ def connected(service: Any, report: dict[str, Any], topics: int) -> bool:
 
 def start(kit: Any, streams: Any, case: Case, venue: Any) -> Any:
     """The service, on four workers, with that venue."""
-    scaled = {case.family: case.connects} if case.connects else {}
+    scaled = json.dumps({case.family: case.limits})
     settings: dict[str, Any] = {"ws_url": venue.url, "rest_url": venue.url.replace("ws", "http")}
     if case.topics_per_connection:
         settings["topics_per_connection"] = case.topics_per_connection
@@ -104,7 +105,7 @@ def start(kit: Any, streams: Any, case: Case, venue: Any) -> Any:
         log={"level": "info"},
         # Quicker than in `configs/`: what holds the attempts back is the venue's limit.
         reconnect={"base_s": 0.1, "cap_s": 1.0, "healthy_after_s": 60},
-        popen={"env": {"PYTHONPATH": SCALED_PATH, "INGEST_TEST_CONNECTS": json.dumps(scaled)}},
+        popen={"env": {"PYTHONPATH": SCALED_PATH, "INGEST_TEST_LIMITS": scaled}},
     )
 
 

@@ -68,6 +68,7 @@ class StrictClient:
         self._ping_number = 0
         self._pinged_s = self._beat_s = self._alive_s = self._opened_s
         self._asked_to_leave_s: float | None = None
+        self._subscribed = False
         self._begun: set[str] = set()  # topics that had their first data
         self._to_lose: set[str] = set()  # topics whose next update does not go out
 
@@ -108,7 +109,7 @@ class StrictClient:
         peak("topics_per_host", size, most)
         if most is not None and size > most:
             return self.breach("topics_per_host", f"{size} of {most}")
-        self.topics = all_topics
+        self.topics, self._subscribed = all_topics, True
         return True
 
     def leave(self, topics: list[str]) -> bool:
@@ -221,7 +222,7 @@ class StrictClient:
             self.breach("leave_within_s", f"{leave_s:g} s")
             self.abort()
             return
-        if rules.subscribe_within_s is not None and not self.topics:
+        if rules.subscribe_within_s is not None and not self._subscribed:
             if now_s - self._opened_s > rules.subscribe_within_s:
                 self.breach("subscribe_within_s", f"{rules.subscribe_within_s:g} s")
                 self.close(1008, "subscribe first")

@@ -5,8 +5,6 @@ from typing import Any
 
 from tests.servers.strict.families.base import Client, Family, book, change, iso, now_ms, price
 
-_HEARTBEATS = "heartbeats:"
-
 
 class CoinbaseAdvanced(Family):
     """One channel in a request; all messages of a connection are numbered in a row."""
@@ -17,18 +15,20 @@ class CoinbaseAdvanced(Family):
     def received(self, client: Client, text: str) -> None:
         request = json.loads(text)
         channel = request["channel"]
-        topics = [f"{channel}:{product}" for product in request.get("product_ids", [""])]
+        topics = [f"{channel}:{product}" for product in request.get("product_ids", [])]
+        if channel == "heartbeats":
+            client.memory["heartbeats"] = request["type"] == "subscribe"
         act = {"subscribe": client.take, "unsubscribe": client.leave}[request["type"]]
         if not act(topics):
             return
-        lists: dict[str, list[str]] = {}
+        lists = {"heartbeats": ["heartbeats"]} if client.memory.get("heartbeats") else {}
         for topic in client.topics:
             name, _, product = topic.partition(":")
-            lists.setdefault(name, []).append(product or "heartbeats")
+            lists.setdefault(name, []).append(product)
         self._say(client, "subscriptions", {"subscriptions": lists})
 
     def beat(self, client: Client) -> None:
-        if _HEARTBEATS in client.topics:
+        if client.memory.get("heartbeats"):
             self._say(client, "heartbeats", {"current_time": iso(now_ms()), "heartbeat_counter": 1})
 
     def data(self, topic: str, n: int, client: Client) -> list[Any]:
