@@ -263,7 +263,7 @@ class FeedSession:
                 return
             while self._answers:
                 self._subscriber.count_message(time.monotonic_ns())
-                await self._ws.send_str(self._answers.popleft().decode())
+                await self._send(self._answers.popleft())
             now_ns = time.monotonic_ns()
             self._expire(now_ns)
             if self._subscriber.lost_again:
@@ -271,7 +271,7 @@ class FeedSession:
                 continue
             request = self._next_request(now_ns)
             if request is not None:
-                await self._ws.send_str(request.decode())
+                await self._send(request)
                 continue
             if self._subscriber.settled and not settled:
                 settled = True
@@ -314,8 +314,13 @@ class FeedSession:
         if ping:
             assert self._venue.heartbeat is not None
             self._subscriber.count_message(time.monotonic_ns())
-            await self._ws.send_str(self._venue.heartbeat.payload.decode())
+            await self._send(self._venue.heartbeat.payload)
         return wait_s
+
+    async def _send(self, message: bytes) -> None:
+        if self._venue.stamp is not None:
+            message = self._venue.stamp(message, time.time_ns())
+        await self._ws.send_str(message.decode())
 
 
 def names_of(topics: "list[Topic] | tuple[Topic, ...]", limit: int = 20) -> str:

@@ -224,11 +224,18 @@ class Backfill(Struct, frozen=True, kw_only=True):
     most: int
 
 
+class Admission(Struct, frozen=True, kw_only=True):
+    """What one connection is opened with."""
+
+    url: str
+    heartbeat: Heartbeat | None = None  # as the venue wants it there; None: `Venue.heartbeat`
+
+
 class Ticket(Struct, frozen=True, kw_only=True):
-    """Something to ask for over REST before each connection: it gives the URL to connect to."""
+    """Something to ask for over REST before each connection: it says where to connect to."""
 
     request: RestRequest
-    url: Callable[[bytes, str], str]  # body, the URL planned; raises DecodeError
+    admit: Callable[[bytes, str], Admission]  # body, the URL planned; raises DecodeError
 
 
 def _one_group(topic: Topic) -> str:  # noqa: ARG001
@@ -266,6 +273,8 @@ class Venue(Struct, frozen=True, kw_only=True):
     # only begun anew with the whole connection.
     unsubscribe: Callable[[Sequence[Topic], int], bytes] | None = None
     opening: Sequence[bytes] = ()  # sent first on every connection
+    # Puts the time, in Unix ns, into a message of ours that is about to go out.
+    stamp: Callable[[bytes, int], bytes] | None = None
     path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
     heartbeat: Heartbeat | None = None
     ticket: Ticket | None = None

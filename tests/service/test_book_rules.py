@@ -40,7 +40,12 @@ REAL = [
     Case("binance-usdm", "C{:04}-USDT-PERP", ("book",), topics_per_connection=250, patience_s=900),
     Case("binance-coinm", "C{:04}-USD-PERP", ("book",), patience_s=900),
     Case("bitstamp", "C{:04}-USD", ("book",), topics_per_connection=250, patience_s=600),
+    # Beside the tickets of forty connections.
+    Case("kucoin", channels=("book",), topics_per_connection=25, patience_s=600),
+    Case("gateio", channels=("book",), topics_per_connection=50, patience_s=600),
     # Snapshots by subscribing anew.
+    Case("htx-usdm", "C{:04}-USDT-PERP", ("book",), patience_s=300),
+    Case("htx-coinm", "C{:04}-USD-PERP", ("book",), patience_s=300),
     Case("okx", channels=("book",), topics_per_connection=250, patience_s=180),
     Case("kraken", "C{:04}-USD", ("book",), patience_s=300),
     Case("kraken-v1", "C{:04}-USD", ("book",), patience_s=300),
@@ -50,12 +55,19 @@ REAL = [
     Case("crypto-com", "C{:04}-USD", ("book",), topics_per_connection=250, patience_s=180),
     Case("coinbase-advanced", "C{:04}-USD", ("book",), patience_s=300),
     # Nothing shows a loss: only what comes after an outage is looked at.
+    Case("htx", channels=("book",), patience_s=300),
+    Case(
+        *("bitmex", "C{:04}-USDT-PERP", ("book",)),
+        limits={"connects": (20, 30.0)},
+        rules={"connects": [["window", 20, 30.0]]},
+        patience_s=300,
+    ),
     Case("gemini", "C{:04}-USD", ("book",), patience_s=300),
     Case("coinbase", "C{:04}-USD", ("book",), topics_per_connection=20, patience_s=300),
     Case("hyperliquid", "C{:04}-USDC-PERP", ("book",), topics_per_connection=125, patience_s=300),
 ]
 # A lost update is the venue's secret, or the next one mends it.
-HIDDEN = ("bitstamp", "coinbase", "gemini", "hyperliquid")
+HIDDEN = ("bitmex", "bitstamp", "coinbase", "gemini", "htx", "hyperliquid")
 
 
 class Books:

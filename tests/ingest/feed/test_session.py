@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,7 +21,7 @@ from ingest.feed.sample import SampledLog
 from ingest.feed.session import FeedSession
 from ingest.feed.turns import MessageTurns
 from ingest.limits import Broker, Lane, local_gate
-from ingest.venues.base import Heartbeat
+from ingest.venues.base import Answer, Heartbeat
 from ingest.venues.subscriber import Subscriber
 from wscore import WebSocketClosed, WebSocketError
 
@@ -340,3 +341,18 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while not condition():
             await asyncio.sleep(0.002)
+
+
+async def test_everything_we_send_is_stamped(start: Any, ws: Any) -> None:
+    """Requests, answers and pings, where the venue wants the time in them."""
+    heartbeat = Heartbeat(payload=b"ping", after_idle_s=0.3, timeout_s=60.0, always=True)
+    began_ns = time.time_ns()
+    changes = {"parse": lambda frame: Answer(b"pong"), "heartbeat": heartbeat}
+    async with start(stamp=lambda text, now: b"%d %b" % (now, text), **changes):
+        await ws.until(lambda: len(ws.sent) == 1)
+        ws.receive(b"{}")
+        await ws.until(lambda: len(ws.sent) == 3)
+
+    stamps, texts = zip(*(text.split(" ", 1) for text in ws.sent), strict=True)
+    assert ["SUBSCRIBE" in texts[0], *texts[1:]] == [True, "pong", "ping"]
+    assert all(began_ns <= int(stamp) <= time.time_ns() for stamp in stamps)

@@ -7,7 +7,9 @@ USD-M and COIN-M futures; [OK] www.okx.com/docs-v5; [K] docs.kraken.com; [CX]
 docs.cdp.coinbase.com; [BY] bybit-exchange.github.io/docs/v5; [BX] docs.bitfinex.com; [D]
 docs.deribit.com; [G] developer.gemini.com/rate-limit; [BI] www.bitstamp.net/api and
 /websocket/v2; [CC] exchange-docs.crypto.com; [H] hyperliquid.gitbook.io, rate limits and
-user limits.
+user limits; [GT] www.gate.com/docs/developers/apiv4; [KC] www.kucoin.com/docs-new/rate-limit;
+[HT] www.htx.com/en-us/opend/newApiPages; [BM] blog.bitmex.com, "Rate Limiting on WebSocket
+Connections", "Updates to Rate Limits".
 """
 
 from typing import Any, Literal
@@ -40,6 +42,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     ping: tuple[float, float] | None = None  # we ping every; answered within
     quiet_s: float | None = None  # neither a push nor a message of the client's for so long
     client_quiet_s: float | None = None  # no message of the client's, whatever we push
+    client_ping: tuple[float, float] | None = None  # of the client's own: every; late by so much
+    request_age_s: float | None = None  # between the time in a request and ours
     leave_within_s: float | None = None  # once it is told that the connection will go
     rest: tuple[int, float] | None = None  # weight, seconds; by host
     ban_s: float = 0.0  # refused for so long after a breach of connects, or of REST
@@ -170,6 +174,49 @@ RULES: dict[str, Rules] = {
         connects=(("window", 8, 1.0),),  # [CX] "8 per second per IP address"
         quiet_s=60.0,  # [CX] "channels close within 60-90 seconds if no updates are sent"
         ban_s=5.0,
+    ),
+    "gateio": Rules(
+        open_connections=300,  # [GT] "Number of connections per IP: ≤ 300"
+        request_age_s=60.0,  # [GT] "Gap between request time and server time … 60 seconds"
+        ping=(10.0, 20.0),  # [GT] "protocol layer ping/pong"; how often is not said (*)
+        rest=(200, 10.0),  # [GT] "200r/10s (per endpoint)", by IP; here for all together
+        ban_s=10.0,
+    ),
+    "kucoin": Rules(
+        topics_per_connection=300,  # [KC] 300 topics up to 2024, 400 since
+        topics_per_request=100,  # [KC] "batch subscriptions at a time: 100 topics"
+        messages=("window", 100, 10.0),  # [KC] "100 per 10 seconds"
+        messages_count_control=True,
+        connects=(("window", 30, 60.0),),  # [KC] "30 per minute"
+        open_connections=50,  # [KC] of a user: 50 up to 2024, 800 since; here of an address
+        client_ping=(18.0, 10.0),  # [KC] pingInterval and pingTimeout, as announced
+        rest=(2000, 30.0),  # [KC] pool "Public", by IP
+        ban_s=30.0,  # [KC] "wait until the resource quota is reset"
+    ),
+    "htx": Rules(
+        topics_per_request=1,  # [HT] a `sub` has one topic
+        ping=(5.0, 10.0),  # [HT] every 5 s; cut after two without an answer
+        rest=(10, 1.0),  # [HT] market data, by IP
+        ban_s=5.0,
+    ),
+    "htx-usdm": Rules(
+        topics_per_request=1,
+        # [HT] every 5 s; cut after five without an answer, or, as it is said there too, two.
+        ping=(5.0, 10.0),
+        rest=(120, 3.0),  # [HT] public information, by IP: 120 at first, then 240
+        ban_s=5.0,
+    ),
+    "htx-coinm": Rules(  # as the other
+        topics_per_request=1,
+        ping=(5.0, 10.0),
+        rest=(120, 3.0),
+        ban_s=5.0,
+    ),
+    "bitmex": Rules(
+        # [BM] "burst rate of 20 connections per hour" (2017); 40, then 60 in later notices.
+        connects=(("window", 20, 3600.0),),
+        rest=(30, 60.0),  # [BM] "Unauthenticated limit remains 30 requests per minute"
+        ban_s=60.0,
     ),
     "kraken-v1": Rules(  # as Kraken's v2: the same servers
         subscribes=("bucket", 15, 1.0),

@@ -51,7 +51,8 @@ class StrictClient:
     def __init__(self, venue: "StrictVenue", connection: Connection, number: int) -> None:
         rules = venue.rules
         self.number = number
-        self.path = urlsplit(connection.request.path).path if connection.request else ""
+        parts = urlsplit(connection.request.path if connection.request else "")
+        self.path, self.query = parts.path, dict(parse_qsl(parts.query))
         self.topics: list[str] = []
         self.memory: dict[str, Any] = {}
         self._venue = venue
@@ -65,7 +66,7 @@ class StrictClient:
         self._opened_s = self._said_s = self._heard_s = loop.time()
         self._pings: dict[bytes, float] = {}  # unanswered: payload, when it went out
         self._ping_number = 0
-        self._pinged_s = self._beat_s = self._opened_s
+        self._pinged_s = self._beat_s = self._alive_s = self._opened_s
         self._asked_to_leave_s: float | None = None
         self._subscribed = False
         self._begun: set[str] = set()  # topics that had their first data
@@ -77,8 +78,12 @@ class StrictClient:
         text = message if isinstance(message, str) else json.dumps(message, separators=(",", ":"))
         if self._closing or self._connection.transport.is_closing():
             return
+        frame, protocol = self._venue.family.pack(text), self._connection.protocol
         with contextlib.suppress(Exception):  # closed meanwhile: the frame has nowhere to go
-            self._connection.protocol.send_text(text.encode())
+            if isinstance(frame, bytes):
+                protocol.send_binary(frame)
+            else:
+                protocol.send_text(frame.encode())
             self._connection.send_data()
         self._said_s = self._loop.time()
 
@@ -90,20 +95,20 @@ class StrictClient:
         most = rules.topics_per_request
         peak("topics_per_request", len(topics), most)
         if most is not None and len(topics) > most:
-            return self._breach("topics_per_request", f"{len(topics)} of {most}")
+            return self.breach("topics_per_request", f"{len(topics)} of {most}")
         all_topics = list(dict.fromkeys([*self.topics, *topics]))
         most = rules.topics_per_connection
         peak("topics_per_connection", len(all_topics), most)
         if most is not None and len(all_topics) > most:
-            return self._breach("topics_per_connection", f"{len(all_topics)} of {most}")
+            return self.breach("topics_per_connection", f"{len(all_topics)} of {most}")
         most, size = rules.topic_bytes_per_connection, sum(map(len, all_topics))
         peak("topic_bytes_per_connection", size, most)
         if most is not None and size > most:
-            return self._breach("topic_bytes_per_connection", f"{size} of {most}")
+            return self.breach("topic_bytes_per_connection", f"{size} of {most}")
         most, size = rules.topics_per_host, self._venue.subscribed(but=self) + len(all_topics)
         peak("topics_per_host", size, most)
         if most is not None and size > most:
-            return self._breach("topics_per_host", f"{size} of {most}")
+            return self.breach("topics_per_host", f"{size} of {most}")
         self.topics, self._subscribed = all_topics, True
         return True
 
@@ -126,6 +131,9 @@ class StrictClient:
         if self._pings.pop(b"", None) is None:
             return
         self._venue.counts["pings answered"] += 1
+
+    def kept_alive(self) -> None:
+        self._alive_s = self._loop.time()
 
     def close(self, code: int, reason: str = "") -> None:
         if self._closing:
@@ -163,21 +171,19 @@ class StrictClient:
         most = rules.request_bytes
         venue.peak("request_bytes", len(text), most)
         if most is not None and len(text) > most:
-            self._breach("request_bytes", f"{len(text)} of {most}")
+            self.breach("request_bytes", f"{len(text)} of {most}")
             return
         try:
             venue.family.received(self, text.decode())
         except Exception as exc:  # noqa: BLE001  whatever it is: the client has to see nothing odd
-            self._breach("malformed", f"{exc!r}: {text[:200]!r}")
-        if "wrong_path" in self.memory:
-            self._breach("wrong_path", f"{self.memory.pop('wrong_path')} at {self.path}")
+            self.breach("malformed", f"{exc!r}: {text[:200]!r}")
 
     def _count_subscribe(self) -> bool:
         if self._subscribes is None:
             return True
         fits = self._subscribes.use(self._loop.time())
         self._venue.peak("subscribes", self._subscribes.peak, self._subscribes)
-        return fits or self._breach("subscribes", str(self._subscribes))
+        return fits or self.breach("subscribes", str(self._subscribes))
 
     def _count(self, now_s: float) -> bool:
         venue = self._venue
@@ -188,7 +194,7 @@ class StrictClient:
             return True
         fits = window.use(now_s)
         venue.peak("messages", window.peak, window)
-        return fits or self._breach("messages", str(window))
+        return fits or self.breach("messages", str(window))
 
     def _count_first_second(self) -> bool:
         """Of the calendar second in which the connection was opened, only the rest counts."""
@@ -198,7 +204,7 @@ class StrictClient:
             return True
         self._first_second += 1
         most = math.floor(rule[1] * (1 - self._opened_at_s % 1))
-        return self._first_second <= most or self._breach("messages_pro_rata", f"more than {most}")
+        return self._first_second <= most or self.breach("messages_pro_rata", f"more than {most}")
 
     def watch(self, now_s: float) -> None:
         """Called often: what has to happen without the client, or has not happened."""
@@ -210,28 +216,32 @@ class StrictClient:
             family.beat(self)
         asked_s, leave_s = self._asked_to_leave_s, rules.leave_within_s
         if asked_s is not None and leave_s is not None and now_s - asked_s > leave_s:
-            self._breach("leave_within_s", f"{leave_s:g} s")
+            self.breach("leave_within_s", f"{leave_s:g} s")
             self.abort()
             return
         if rules.subscribe_within_s is not None and not self._subscribed:
             if now_s - self._opened_s > rules.subscribe_within_s:
-                self._breach("subscribe_within_s", f"{rules.subscribe_within_s:g} s")
+                self.breach("subscribe_within_s", f"{rules.subscribe_within_s:g} s")
                 self.close(1008, "subscribe first")
             return
         heard_s = self._heard_s
         if rules.client_quiet_s is not None and now_s - heard_s > rules.client_quiet_s:
-            self._breach("client_quiet_s", f"{rules.client_quiet_s:g} s")
+            self.breach("client_quiet_s", f"{rules.client_quiet_s:g} s")
             self.close(1008, "quiet")
             return
+        if rules.client_ping is not None and now_s - self._alive_s > sum(rules.client_ping):
+            self.breach("client_ping", "{:g} s and {:g} s".format(*rules.client_ping))
+            self.close(1008, "no ping")
+            return
         if rules.quiet_s is not None and now_s - max(heard_s, self._said_s) > rules.quiet_s:
-            self._breach("quiet_s", f"{rules.quiet_s:g} s")
+            self.breach("quiet_s", f"{rules.quiet_s:g} s")
             return
         if rules.ping is None:
             return
         every_s, within_s = rules.ping
         for sent_s in self._pings.values():
             if now_s - sent_s > within_s:
-                self._breach("ping", f"not answered within {within_s:g} s")
+                self.breach("ping", f"not answered within {within_s:g} s")
                 self.close(1008, "Pong timeout")
                 return
         if now_s - self._pinged_s >= every_s:
@@ -280,7 +290,7 @@ class StrictClient:
         self._closing = True
         self._connection.transport.abort()
 
-    def _breach(self, rule: str, detail: str) -> bool:
+    def breach(self, rule: str, detail: str) -> bool:
         self._venue.violated(rule, self.number, detail)
         self._venue.family.breach(self, rule)
         if self._closing:
@@ -295,6 +305,7 @@ class StrictVenue:
         """*rate*: data messages of each topic per second."""
         self.rules = rules
         self.family = FAMILIES[name]()
+        self.family.rules = rules
         self.counts: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()  # by topic
         self.messages = (
@@ -420,6 +431,8 @@ class StrictVenue:
 
     def _on_rest(self, request: Request, now_s: float) -> Response:
         parts = urlsplit(request.path)
+        if (request.method == "POST") != (parts.path in self.family.posts):
+            return answer(405, b"{}")
         query = dict(parse_qsl(parts.query))
         found = self.family.rest(parts.path, query, self.sent)
         if found is None:

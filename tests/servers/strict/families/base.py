@@ -5,11 +5,14 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from tests.servers.strict.rules import Rules
+
 
 class Client(Protocol):
     """One connection, as a family sees it."""
 
     path: str
+    query: dict[str, str]
     topics: list[str]
     memory: dict[str, Any]  # the family's own
 
@@ -31,6 +34,12 @@ class Client(Protocol):
     def answered(self) -> None:
         """It was answered."""
 
+    def kept_alive(self) -> None:
+        """The client sent the ping that `Rules.client_ping` wants."""
+
+    def breach(self, rule: str, detail: str) -> bool:
+        """Report a breach that only the family can see; then its `breach` is called. False."""
+
     def close(self, code: int, reason: str = "") -> None:
         """Disconnect."""
 
@@ -38,7 +47,9 @@ class Client(Protocol):
 class Family:
     """One venue; methods are called in the order things happen."""
 
+    rules: Rules  # the venue's
     control_pings = True  # ours are PING frames
+    posts: frozenset[str] = frozenset()  # paths of REST that take a POST, and no GET
     beat_s: float | None = None  # `beat` is called so often
     used_header = ""  # of REST answers: how much of the limit is used
 
@@ -59,6 +70,10 @@ class Family:
     def beat(self, client: Client) -> None:
         """Send what the venue sends though nothing happens; nobody has to answer."""
 
+    def pack(self, text: str) -> str | bytes:
+        """Make a frame of a message; bytes: it is a binary one."""
+        return text
+
     def ask_to_leave(self, client: Client) -> None:
         """Tell the client that its connection will go away, where the venue does."""
 
@@ -75,6 +90,9 @@ class Family:
         """
         return None
 
+
+# Bases of what is listed over REST.
+LISTED = [f"C{n:04}" for n in range(1000)]
 
 Levels = list[tuple[str, str]]  # prices and sizes of one side, best first
 

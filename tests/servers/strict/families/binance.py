@@ -137,7 +137,7 @@ class BinanceUsdm(_Futures):
         if request.get("method") == "SUBSCRIBE":
             for topic in request["params"]:
                 if not self._is_at_home(topic, client):
-                    client.memory["wrong_path"] = topic
+                    client.breach("wrong_path", f"{topic} at {client.path}")
         super().received(client, text)
 
     def data(self, topic: str, n: int, client: Client) -> list[Any]:
