@@ -162,7 +162,6 @@ def test_books_without_breaking_a_rule(
     shown = {
         "connections": after["open"] or after["counts"]["opened"],
         "took_s": took,
-        "resyncs": totals.get("resyncs"),
         "peaks": before["peaks"],
     }
     record_property(case.family, shown)
