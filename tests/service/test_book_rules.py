@@ -22,13 +22,14 @@ RATE = 0.5  # updates of a book per second
 AWAY_S = 2.0
 
 SCALED = [
-    # 6000 in 60 s become as much in 1 s: of a thousand books, the minutes become seconds.
+    # 6000 in 60 s become 30,000 in 15 s: of the first thousand books 600 come at once, the
+    # others when that is over.
     Case(
         "binance",
         channels=("book",),
         topics_per_connection=125,
-        limits={"rest": (6000, 1.0)},
-        rules={"rest": [6000, 1.0], "ban_s": 3.0},
+        limits={"rest": (30_000, 15.0)},
+        rules={"rest": [30_000, 15.0], "ban_s": 15.0},
         patience_s=120,
     ),
     # As published: 100 messages a second on each connection.
@@ -133,7 +134,9 @@ def until_whole(books: Books, case: Case, gaps: int, service: Any, venue: Any) -
 def test_books_without_breaking_a_rule(
     kit: Any, own_streams: Any, record_property: Any, case: Case
 ) -> None:
-    """Whole at first, after a loss in all of them, an outage, and a venue that was killed."""
+    """Whole at first, after a loss in all of them, an outage, and, with real limits, a venue
+    that was killed.
+    """
     venue = kit.strict(case.family, rules=case.rules, rate=RATE)
     service = start(kit, own_streams, case, venue)
     books, took = Books(own_streams, case), {}
@@ -150,19 +153,21 @@ def test_books_without_breaking_a_rule(
     took["after an outage"] = until_whole(books, case, gaps, service, venue)
     before = venue.report()
     assert before["violations"] == []
-    venue.process.kill()
-    venue.process.wait()
-    time.sleep(AWAY_S)
-    again = kit.strict(case.family, port=venue.port, rules=case.rules, rate=RATE)
-    gaps += 1
-    took["after its end"] = until_whole(books, case, gaps, service, again)
-    again.until(lambda report: connected(service, report, len(case.instruments)), case.patience_s)
-    totals, after = service.stop(), again.report()
+    if case in REAL:
+        venue.process.kill()
+        venue.process.wait()
+        time.sleep(AWAY_S)
+        venue = kit.strict(case.family, port=venue.port, rules=case.rules, rate=RATE)
+        gaps += 1
+        took["after its end"] = until_whole(books, case, gaps, service, venue)
+    topics = len(case.instruments)
+    venue.until(lambda report: connected(service, report, topics), case.patience_s)
+    totals, after = service.stop(), venue.report()
 
     assert after["violations"] == []
     assert totals["decode_errors"] == {}
     shown = {
-        "connections": after["open"] or after["counts"]["opened"],
+        "connections": before["open"],
         "took_s": took,
         "peaks": before["peaks"],
     }
