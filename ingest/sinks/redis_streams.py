@@ -15,6 +15,7 @@ import structlog
 
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
+from ingest.sinks import tasks
 from ingest.sinks.buffer import PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
@@ -26,7 +27,6 @@ from ingest.sinks.target import make_target
 from ingest.sinks.transport import Question
 
 _DEFAULTS = SinkSettings()
-_CANCEL_AGAIN_S = 0.1
 
 _log = structlog.get_logger(__name__)
 
@@ -173,11 +173,7 @@ class RedisStreamsSink:
             return self.counters.pending_entries
         with contextlib.suppress(SinkError):  # logged when it happened
             await self.flush(timeout_s)
-        # Asked until it is heard: a cancellation that arrives while redis-py connects
-        # can get lost in there.
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
+        await tasks.end(task)
         left = self.counters.pending_entries
         if left:
             _log.error("sink: closed with entries not published", entries=left)
