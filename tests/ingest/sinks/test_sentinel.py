@@ -1,19 +1,20 @@
 """A master that Sentinels watch over: found, lost, found again elsewhere."""
 
 import asyncio
-import contextlib
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hiredis
 import pytest
 
 from ingest.errors import SinkError
+from ingest.sinks.redis_streams import RedisStreamsSink
 from tests.servers.certificates import self_signed
 from tests.servers.redis_nodes import SERVICE, Node, Watched, directory, running, tls_before, until
 
-STREAMS = 5
+KEYS = [f"s{i}" for i in range(5)]
 
 
 @pytest.fixture(scope="module")
@@ -35,69 +36,46 @@ def watched(plain: Watched) -> Iterator[Watched]:
         node.signal(signal.SIGCONT)
 
 
-class Writing:
-    """Hands over entries in the background, until told to stop."""
-
-    def __init__(self, kit, sink) -> None:
-        self.values = 0
-        self._kit = kit
-        self._sink = sink
-        self._writers = [sink.open_stream(f"s{i}") for i in range(STREAMS)]
-
-    async def run(self) -> None:
-        while True:
-            for writer in self._writers:
-                self._kit.fill(writer, range(self.values, self.values + 20))
-            self.values += 20
-            await self._sink.wait_writable()
-            await asyncio.sleep(0.002)
-
-    @contextlib.asynccontextmanager
-    async def going_on(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-
-async def _acked_more(kit, sink) -> None:
-    before = sink.counters.acked_entries
-    await kit.until(lambda: sink.counters.acked_entries > before + 100)
-
-
-def _check(master: Node, writing: Writing, sink) -> None:
-    for i in range(STREAMS):
-        assert master.values(f"s{i}") == list(range(writing.values))
+def _check(master: Node, writing: Any, sink: RedisStreamsSink) -> None:
+    for key in KEYS:
+        assert master.values(key) == list(range(writing.values))
     assert (sink.counters.dropped, sink.counters.foreign_writer) == ({}, 0)
 
 
-@pytest.mark.parametrize("how", ["asked for", "kill -9"])
-async def test_failover_while_writing(watched: Watched, kit, logs, how: str) -> None:
-    """What the old master acknowledged and the new one does not have is sent again."""
+@pytest.mark.parametrize(
+    ("how", "settings"),
+    [
+        ("asked for", {}),
+        ("kill -9", {}),
+        ("kill -9", {"max_resend_bytes": 0, "wait_replicas": 1, "wait_timeout_s": 0.1}),
+    ],
+)
+async def test_failover_while_writing(
+    watched: Watched, kit, logs, how: str, settings: dict[str, Any]
+) -> None:
+    """What the old master acknowledged and the new one does not have is sent again.
+
+    Or, where replicas are waited for, it was never taken for stored.
+    """
     old = watched.master()
-    async with kit.running(watched.url) as sink:
-        writing = Writing(kit, sink)
-        async with writing.going_on():
-            await _acked_more(kit, sink)
+    async with kit.running(watched.url, **settings) as sink:
+        async with kit.writing(sink, KEYS) as writing:
+            await kit.acked_more(sink)
             if how == "asked for":
                 watched.fail_over()
             else:
                 old.kill()
             await asyncio.to_thread(until, lambda: watched.master() is not old, "failover")
             await kit.until(lambda: sink.counters.connects == 2)
-            await _acked_more(kit, sink)
+            new = watched.master()
+            if how == "kill -9":
+                old.start()
+            old.ask("REPLICAOF", "127.0.0.1", new.port)  # sooner than the Sentinels would
+            await kit.acked_more(sink)
         assert await sink.flush(10) == 0
-        new = watched.master()
         _check(new, writing, sink)
-    if how == "kill -9":
-        old.start()
-    # Sooner than the Sentinels would.
-    old.ask("REPLICAOF", "127.0.0.1", new.port)
     # In step again, or the next test would fail over to stale data.
-    await asyncio.to_thread(until, lambda: old.in_step(), "the old master follows")
+    await asyncio.to_thread(until, old.in_step, "the old master follows")
 
 
 async def test_sentinels_that_hang_or_are_gone(watched: Watched, kit) -> None:
