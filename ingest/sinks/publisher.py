@@ -20,8 +20,10 @@ from ingest.sinks.last_ids import NO_ID, last_id, last_id_command
 from ingest.sinks.reactions import Reaction, error_code, reaction_to
 from ingest.sinks.recent import RecentBatches, beyond_reach
 from ingest.sinks.refused import RefusedEntries
+from ingest.sinks.resp import command
 from ingest.sinks.settings import SinkSettings
 from ingest.sinks.transport import Question, Sent, Transport
+from ingest.sinks.trimming import Trimming
 from ingest.sinks.verdict import Verdict, judge
 
 _STREAMS_PER_QUESTION = 64  # XINFO also returns two whole entries, which may be large books
@@ -44,6 +46,10 @@ class Publisher:
         self._settings = settings
         self._recent = RecentBatches(settings)
         self._unlearned: list[StreamWriter] = []
+        self._trimming: Trimming | None = None
+        if settings.max_age_s is not None:
+            self._trimming = Trimming(settings.max_age_s, time.monotonic(), time.time())
+        self._trim_failures = 0
         self._wait = settings.wait.backoff()
         self._operator = settings.operator.backoff()
         buffer.on_append = self.wake.set
@@ -51,6 +57,8 @@ class Publisher:
     def learn(self, stream: StreamWriter) -> None:
         """Ask for the last id of *stream* before anything is sent to it."""
         self._unlearned.append(stream)
+        if self._trimming is not None:
+            self._trimming.add(stream.key)
 
     def learn_anew(self, streams: Iterable[StreamWriter]) -> None:
         """Ask for the last ids of all *streams*: this may be another server."""
@@ -66,6 +74,7 @@ class Publisher:
         while True:
             try:
                 await self._learn(link)
+                await self._trim(link)
                 batch = self._batches[0] if self._batches else self._next_batch()
                 if batch is None:
                     await self._idle(link)
@@ -131,12 +140,39 @@ class Publisher:
     def _no_id_left(self, entry: Entry) -> None:
         self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
 
+    async def _trim(self, link: Transport) -> None:
+        """Let go of what is too old in the streams whose turn it is; never holds up a batch."""
+        if self._trimming is None:
+            return
+        keys = self._trimming.due(time.monotonic())
+        if not keys:
+            return
+        oldest = b"%d" % self._trimming.oldest_ms(time.monotonic(), time.time())
+        questions = [
+            Question(key, command(b"XTRIM", key.encode(), b"MINID", b"~", oldest)) for key in keys
+        ]
+        for key, reply in zip(keys, await link.ask(questions), strict=True):
+            if isinstance(reply, ReplyError):
+                self._trim_failures += 1
+                if worth_a_line(self._trim_failures):
+                    _log.warning(
+                        "sink: a stream is not trimmed by age; trying again with the next round",
+                        stream=key,
+                        error=str(reply),
+                        total=self._trim_failures,
+                    )
+
     async def _idle(self, link: Transport) -> None:
         self.wake.clear()
         if link.lost is not None:
             raise Unavailable(link.lost)
+        wait_s = None if self._trimming is None else self._trimming.wait_s(time.monotonic())
         self._buffer.idle = True
-        await self.wake.wait()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self.wake.wait()
+        except TimeoutError:
+            pass
         self._buffer.idle = False
 
     async def _send(self, link: Transport, batch: Batch) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.crc import key_slot
 
 from ingest.embedded import server_binary
 
@@ -256,14 +257,8 @@ class ClusterOfNodes:
 
     def values(self, key: str) -> list[int]:
         """The `v` field of every entry of a stream, in order, from whoever has it."""
-        with redis.RedisCluster(
-            startup_nodes=[
-                redis.cluster.ClusterNode("127.0.0.1", node.port)
-                for node in self.nodes
-                if node.process is not None and node.process.poll() is None
-            ]
-        ) as client:
-            return [int(fields[b"v"]) for _, fields in client.xrange(key)]
+        alive = next(n for n in self.nodes if n.process is not None and n.process.poll() is None)
+        return self.owner(key_slot(key.encode()), asked=alive).values(key)
 
     @staticmethod
     def _peers(node: Node) -> list[bytes]:
