@@ -224,6 +224,43 @@ def test_no_rule_is_broken(kit: Any, own_streams: Any, record_property: Any, cas
     print(case.family, shown)
 
 
+# Who announces that a connection will go.
+LEAVING = [case for case in REAL if case.family in ("binance", "bitstamp")]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(SCALED[1], id=SCALED[1].family),
+        *(
+            pytest.param(case, id=f"{case.family}, real limits", marks=pytest.mark.long)
+            for case in LEAVING
+        ),
+    ],
+)
+def test_connections_that_will_go(kit: Any, own_streams: Any, case: Case) -> None:
+    """All are told at once: each is left in time, and opened anew within the limits."""
+    venue = kit.strict(case.family, rules=case.rules, rate=RATE)
+    topics = len(case.instruments) * len(case.channels)
+    service = start(kit, own_streams, case, venue)
+    first = venue.until(lambda report: connected(service, report, topics), case.patience_s)
+    opened = first["counts"]["opened"]
+    venue.tell("leave")
+    venue.until(
+        lambda report: (
+            bool(report["violations"]) or report["counts"].get("client closed 1001", 0) == opened
+        ),
+        case.patience_s,
+    )
+    second = venue.until(lambda report: connected(service, report, topics), case.patience_s)
+    until_fed(own_streams, case)
+    service.stop()
+
+    assert first["violations"] == second["violations"] == venue.report()["violations"] == []
+    assert second["open"] == first["open"]
+    assert second["counts"]["opened"] == 2 * opened
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("case", [SCALED[0], *NEW], ids=lambda case: case.family)
 def test_a_server_that_is_killed(kit: Any, own_streams: Any, case: Case) -> None:
