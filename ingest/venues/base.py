@@ -102,6 +102,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     # counts those. The first of each connection, pings and answers are not among them:
     # of what the venue allows, this leaves room for as many as `connects` and those are.
     messages_per_host: tuple[int, float] | None = None
+    # Of one address at a time; a plan that has more says so.
+    topics_per_host: int | None = None
+    connections_per_host: int | None = None
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True):

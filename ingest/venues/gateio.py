@@ -431,8 +431,8 @@ VENUE = Venue(
         topics_per_request=50,
         request_bytes=8 * 1024,
         requests_per_s=10.0,
-        # No limit on attempts is published. "Number of connections per IP: ≤ 300".
-        connects=(60, 60.0),
+        connects=(60, 60.0),  # no limit on attempts is published
+        connections_per_host=300,  # "Number of connections per IP: ≤ 300"
     ),
     channels={
         "trade": ChannelSpec(topic="spot.trades:{symbol}", decode=_trades),
