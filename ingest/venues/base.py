@@ -260,6 +260,7 @@ class Venue(Struct, frozen=True, kw_only=True):
     # only begun anew with the whole connection.
     unsubscribe: Callable[[Sequence[Topic], int], bytes] | None = None
     opening: Sequence[bytes] = ()  # sent first on every connection
+    headers: Mapping[str, str] = {}  # of every handshake and every request
     path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
     heartbeat: Heartbeat | None = None
     ticket: Ticket | None = None

@@ -27,7 +27,6 @@ from ingest.model import (
     Level,
     Mark,
     OpenInterest,
-    Side,
     Ticker,
     Trade,
 )
@@ -62,6 +61,7 @@ from ingest.venues.decoding import (
     number_or_none,
     product,
     signed_number,
+    size_and_side,
 )
 
 _SEQUENCE_FLAG = 65536
@@ -285,12 +285,6 @@ def _integer(what: str, raw: Raw) -> int:
     return int(text)
 
 
-def _size(what: str, amount: Raw) -> tuple[str, Side]:
-    """Split an amount into its characters and its sign: positive is bought."""
-    text = signed_number(what, amount)
-    return (text[1:], "sell") if text[0] == "-" else (text, "buy")
-
-
 def _trades(data: Data, rx: int) -> Sequence[Trade]:
     if data.action != "te":
         # The trades before the subscription, newest first: they come again with
@@ -298,7 +292,7 @@ def _trades(data: Data, rx: int) -> Sequence[Trade]:
         _decode_history(data.payload)
         return ()
     wire = _decode_trade(data.payload)
-    size, side = _size("bitfinex trade", wire.amount)
+    size, side = size_and_side("bitfinex trade", wire.amount)
     return (
         Trade(
             rx=rx,
@@ -335,7 +329,7 @@ def _sides(rows: Sequence[_Row]) -> tuple[list[Level], list[Level]]:
     bids: list[Level] = []
     asks: list[Level] = []
     for row in rows:
-        size, side = _size("bitfinex book", row.amount)
+        size, side = size_and_side("bitfinex book", row.amount)
         # A deleted level has a count of 0, and an amount of 1 or -1 for its side.
         level = (number("bitfinex book", row.price), size if row.count else "0")
         (bids if side == "buy" else asks).append(level)

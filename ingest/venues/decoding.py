@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from ingest.errors import DecodeError
-from ingest.model import Level
+from ingest.model import Level, Side
 
 Reason = Literal[
     "bad_compression",
@@ -124,6 +124,12 @@ def signed_number(what: str, raw: Raw) -> str:
     if not found:
         raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw)[:40]!r}")
     return found[1].decode()
+
+
+def size_and_side(what: str, raw: Raw) -> tuple[str, Side]:
+    """Split a size whose sign is its side, of which the positive is bought; errors as `number`."""
+    text = signed_number(what, raw)
+    return (text[1:], "sell") if text[0] == "-" else (text, "buy")
 
 
 def number_or_none(what: str, raw: Raw) -> str | None:
