@@ -1,6 +1,7 @@
 """Gate (gate.io) BTC-settled (inverse) perpetuals, public market data.
 
-Sizes are in contracts, as sent; a contract is one US dollar.
+Sizes are in contracts, as sent; a contract is one US dollar. The volume of a ticker is in
+base units.
 
 Source: https://www.gate.com/docs/developers/futures/ws/en/
 """

@@ -1,6 +1,6 @@
 """Gate (gate.io) USDT-settled perpetuals, public market data.
 
-Sizes are in contracts, as sent.
+Sizes are in contracts, as sent; the volume of a ticker is in base units.
 
 Source: https://www.gate.com/docs/developers/futures/ws/en/
 """

@@ -10,6 +10,7 @@ from ingest.replay.dialects import (
     coinbase,
     deribit,
     gateio,
+    gateio_futures,
     gemini,
     htx,
     kraken_v1,
@@ -26,6 +27,8 @@ _ALL = (
     bitmex.DIALECT,
     bybit.DIALECT,
     coinbase.DIALECT,
+    gateio_futures.USDT,  # whose REST paths are below those of the spot market
+    gateio_futures.BTC,
     gateio.DIALECT,
     htx.SPOT,
     htx.USDM,
