@@ -23,6 +23,7 @@ from ingest.venues import (
     kraken,
     kraken_v1,
     kucoin,
+    kucoin_futures,
     okx,
 )
 from ingest.venues.base import Venue
@@ -52,6 +53,7 @@ _VENUES: dict[str, Venue] = {
         kraken.VENUE,
         kraken_v1.VENUE,
         kucoin.VENUE,
+        kucoin_futures.VENUE,
         okx.VENUE,
     )
 }
