@@ -54,6 +54,7 @@ _FACTOR = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?").f
 _RFC_3339 = re.compile(
     r"(19[7-9][0-9]|2[01][0-9]{2})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?Z"
 ).fullmatch
+_MILLISECONDS = re.compile(r"([0-9]{1,12}|[1-8][0-9]{12})(?:\.([0-9]{1,6}))?").fullmatch
 _SECONDS = re.compile(r"([0-9]{1,9}|[1-8][0-9]{9})(?:\.([0-9]{1,9}))?").fullmatch
 _PAIR = rb"\[" + _JSON_NUMBER + rb"," + _JSON_NUMBER + rb"\]"
 _PAIRS = re.compile(rb"\[(?:" + _PAIR + rb"(?:," + _PAIR + rb")*+)?+\]").fullmatch
@@ -174,6 +175,18 @@ def seconds_ns(what: str, text: str) -> int:
     if not found:
         raise DecodeError("bad_value", f"{what}: expected Unix seconds, found {text[:40]!r}")
     return int(found[1]) * NS_PER_S + int((found[2] or "0").ljust(9, "0"))
+
+
+def milliseconds_ns(what: str, text: str) -> int:
+    """Return Unix milliseconds with up to six decimals, `1619093543708.45`, as ns.
+
+    Raises:
+        DecodeError: `bad_value`.
+    """
+    found = _MILLISECONDS(text)
+    if not found:
+        raise DecodeError("bad_value", f"{what}: expected Unix milliseconds, found {text[:40]!r}")
+    return int(found[1]) * NS_PER_MS + int((found[2] or "0").ljust(6, "0"))
 
 
 def number_levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level]]:
