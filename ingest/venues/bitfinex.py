@@ -638,10 +638,11 @@ VENUE = Venue(
     ),
     opening=(_CONF,),
     channels={
-        "trade": ChannelSpec(topic="trades:{symbol}", decode=_trades),
+        # What comes at once did so in all recordings: history, or the state of things.
+        "trade": ChannelSpec(topic="trades:{symbol}", decode=_trades, at_once=True),
         "bbo": ChannelSpec(topic="book:1:{symbol}", new_decoder=_new_bbo),
         "book": ChannelSpec(topic="book:250:{symbol}", decode=_book),
-        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_ticker),
+        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_ticker, at_once=True),
         "candle": ChannelSpec(
             topic="candles:trade:{interval}:{symbol}", new_decoder=closing(_candle)
         ),

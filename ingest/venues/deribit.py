@@ -522,14 +522,16 @@ VENUE = Venue(
         "book": ChannelSpec(topic="book.{symbol}.100ms", decode=_book),
         # Each change at once instead of every 100 ms; the venue asks for a login.
         "book_raw": ChannelSpec(topic="book.{symbol}.raw", decode=_book),
-        "ticker": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_ticker),
-        "ticker_raw": ChannelSpec(topic="ticker.{symbol}.raw", decode=_ticker),
+        "ticker": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_ticker, at_once=True),
+        "ticker_raw": ChannelSpec(topic="ticker.{symbol}.raw", decode=_ticker, at_once=True),
         "candle": ChannelSpec(
             topic="chart.trades.{symbol}.{interval}", new_decoder=closing(_candle)
         ),
-        "mark": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_mark),
-        "funding": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_funding),
-        "open_interest": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_open_interest),
+        "mark": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_mark, at_once=True),
+        "funding": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_funding, at_once=True),
+        "open_interest": ChannelSpec(
+            topic="ticker.{symbol}.100ms", decode=_open_interest, at_once=True
+        ),
         "liquidation": ChannelSpec(topic="trades.{symbol}.100ms", decode=_liquidations),
     },
     intervals={
