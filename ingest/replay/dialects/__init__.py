@@ -12,9 +12,11 @@ from ingest.replay.dialects import (
     gateio,
     gateio_futures,
     gemini,
+    gemini_v3,
     htx,
     kraken_v1,
     kucoin,
+    kucoin_futures,
     okx,
 )
 from ingest.replay.dialects.base import Dialect
@@ -38,6 +40,8 @@ _ALL = (
     bitstamp.DIALECT,
     deribit.DIALECT,
     gemini.DIALECT,
+    gemini_v3.DIALECT,
     kucoin.DIALECT,
+    kucoin_futures.DIALECT,
 )
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
