@@ -198,12 +198,12 @@ def _beyond_limits(connections: Sequence[ConnectionPlan]) -> list[str]:
     for name, own in by_venue.items():
         limits = venues.get(name).limits
         topics = sum(len({topic.name for topic in connection.topics}) for connection in own)
-        for what, count, most in (
+        for what, wanted, most in (
             ("topics", topics, limits.topics_per_host),
             ("connections", len(own), limits.connections_per_host),
         ):
-            if most is not None and count > most:
-                notes.append(f"{name} allows one address {most} {what}; these are {count}")
+            if most is not None and wanted > most:
+                notes.append(f"{name} allows one address {most} {what}; these are {wanted}")
     return notes
 
 
