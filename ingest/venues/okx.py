@@ -278,6 +278,8 @@ def _control(frame: _Frame) -> Inbound:
         return Reject(frame.msg, frame.code, request_id, topics)
     if frame.event == "notice" and frame.code == _SERVICE_UPGRADE:
         return Reconnect("service upgrade")
+    if frame.event == "channel-conn-count-error":
+        return Reject("too many connections are subscribed to a channel", request_id=request_id)
     if frame.event in ("notice", "unsubscribe", "channel-conn-count"):
         return Ignored(frame.event)
     raise DecodeError(
@@ -416,6 +418,8 @@ def _fundings(data: Data, rx: int) -> Sequence[Funding]:
     events = []
     for wire in _decode_fundings(data.payload):
         _check_symbol(what, data.topic, wire.instId)
+        if bytes(wire.fundingRate) in (b'""', b"null"):
+            continue  # none yet, of a contract that is not traded yet
         events.append(
             Funding(
                 rx=rx,
