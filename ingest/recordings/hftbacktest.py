@@ -1,8 +1,8 @@
-"""One line of an hftbacktest capture of Binance: `<ns since epoch> <payload>`.
+"""One line of an hftbacktest capture: `<ns since epoch> <payload>`.
 
-A file holds one symbol and one UTC day, `<symbol>_<yyyymmdd>.gz`. The payload is
-the combined-stream envelope; a payload without `stream` is the answer to the
-collector's REST depth request, at the time it arrived.
+A file holds one symbol and one UTC day, `<symbol>_<yyyymmdd>.gz`. The payload is a frame,
+of Binance the combined-stream envelope; an object with `lastUpdateId` and neither `stream`
+nor `e` is the answer to the collector's REST depth request, at the time it arrived.
 
 Source: hftbacktest, `collector/`, and `examples/`.
 """
@@ -10,16 +10,18 @@ Source: hftbacktest, `collector/`, and `examples/`.
 import re
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
 from ingest.recordings.records import Record, RestAnswer, WsMessage
 
-_LINE = re.compile(rb"(\d{16,20}) (\{.*)", re.DOTALL)
-_NAME = re.compile(r"([a-z0-9]+)_\d{8}(?:\.gz)?")
+_LINE = re.compile(rb"(\d{19,20}) (.+)", re.DOTALL)
+_NAME = re.compile(r"([a-z0-9_]+)_\d{8}(?:\.gz)?")
 
 
 class _Envelope(msgspec.Struct):
-    stream: str | None = None
-    lastUpdateId: int | None = None
+    stream: Raw | UnsetType = UNSET
+    e: Raw | UnsetType = UNSET
+    lastUpdateId: Raw | UnsetType = UNSET
 
 
 _decode = msgspec.json.Decoder(_Envelope).decode
@@ -43,16 +45,16 @@ def parse_line(line: bytes, connection: str) -> Record | None:
         return None
     match = _LINE.fullmatch(line)
     if match is None:
-        raise ValueError(f"expected `<ns since epoch> <json>`, found {line[:60]!r}")
+        raise ValueError(f"expected `<ns since epoch> <payload>`, found {line[:60]!r}")
     time, payload = match.groups()
+    if not payload.startswith(b"{"):
+        return WsMessage(int(time), connection, payload)
     try:
         envelope = _decode(payload)
     except msgspec.DecodeError as exc:
-        raise ValueError(f"expected a combined-stream message: {exc}") from exc
-    if envelope.stream is not None:
+        raise ValueError(f"expected a message or a depth snapshot: {exc}") from exc
+    if envelope.lastUpdateId is UNSET or envelope.stream is not UNSET or envelope.e is not UNSET:
         return WsMessage(int(time), connection, payload)
-    if envelope.lastUpdateId is None:
-        raise ValueError(f"expected `stream` or `lastUpdateId` in {payload[:60]!r}")
     name = _NAME.fullmatch(connection)
     if name is None:
         raise ValueError(
