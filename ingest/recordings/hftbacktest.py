@@ -1,6 +1,7 @@
-"""One line of an hftbacktest capture: `<ns since epoch> <payload>`.
+"""One line of an hftbacktest capture: `<time> <payload>`.
 
-A file holds one symbol and one UTC day, `<symbol>_<yyyymmdd>.gz`. The payload is a frame,
+The time is in ns since the epoch, of the older collector in µs. A file holds one symbol
+and one UTC day, `<symbol>_<yyyymmdd>.gz`. The payload is a frame,
 of Binance the combined-stream envelope; an object with `lastUpdateId` and neither `stream`
 nor `e` is the answer to the collector's REST depth request, at the time it arrived.
 
@@ -13,9 +14,10 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ingest.recordings.records import Record, RestAnswer, WsMessage
+from ingest.recordings.times import time_to_ns
 
-_LINE = re.compile(rb"(\d{19,20}) (.+)", re.DOTALL)
-_NAME = re.compile(r"([a-z0-9_]+)_\d{8}(?:\.gz)?")
+_LINE = re.compile(rb"(\d{16}|\d{19}) (.+)", re.DOTALL)
+_NAME = re.compile(r"([A-Za-z0-9_]+)_\d{8}(?:\.\w+)*")
 
 
 class _Envelope(msgspec.Struct):
@@ -45,20 +47,20 @@ def parse_line(line: bytes, connection: str) -> Record | None:
         return None
     match = _LINE.fullmatch(line)
     if match is None:
-        raise ValueError(f"expected `<ns since epoch> <payload>`, found {line[:60]!r}")
-    time, payload = match.groups()
+        raise ValueError(f"expected `<ns or µs since epoch> <payload>`, found {line[:60]!r}")
+    ns, payload = time_to_ns(match[1]), match[2]
     if not payload.startswith(b"{"):
-        return WsMessage(int(time), connection, payload)
+        return WsMessage(ns, connection, payload)
     try:
         envelope = _decode(payload)
     except msgspec.DecodeError as exc:
         raise ValueError(f"expected a message or a depth snapshot: {exc}") from exc
     if envelope.lastUpdateId is UNSET or envelope.stream is not UNSET or envelope.e is not UNSET:
-        return WsMessage(int(time), connection, payload)
+        return WsMessage(ns, connection, payload)
     name = _NAME.fullmatch(connection)
     if name is None:
         raise ValueError(
             f"a depth snapshot, and the file name {connection!r} does not say of what; "
             "name the file <symbol>_<yyyymmdd>.gz"
         )
-    return RestAnswer(int(time), f"depth?symbol={name[1].upper()}", payload)
+    return RestAnswer(ns, f"depth?symbol={name[1].upper()}", payload)

@@ -165,7 +165,7 @@ class _Mark(Struct, gc=False):
 
 class _Funding(Struct, gc=False):
     instId: str
-    fundingRate: Raw  # signed
+    fundingRate: Raw = Raw(b"null")  # signed; not there, null or empty before trading begins
     fundingTime: str = ""
     ts: str = ""
 
@@ -419,7 +419,7 @@ def _fundings(data: Data, rx: int) -> Sequence[Funding]:
     for wire in _decode_fundings(data.payload):
         _check_symbol(what, data.topic, wire.instId)
         if bytes(wire.fundingRate) in (b'""', b"null"):
-            continue  # none yet, of a contract that is not traded yet
+            continue
         events.append(
             Funding(
                 rx=rx,

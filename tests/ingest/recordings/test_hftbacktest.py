@@ -33,6 +33,15 @@ def test_messages_of_other_venues(payload: bytes) -> None:
     )
 
 
+def test_the_older_collector() -> None:
+    """It wrote microseconds, and other names."""
+    line = b'1677628799996789 {"lastUpdateId":5,"bids":[],"asks":[]}'
+
+    assert parse_line(line, "btcusdt_20230228.dat.gz") == RestAnswer(
+        1677628799996789000, "depth?symbol=BTCUSDT", line.partition(b" ")[2]
+    )
+
+
 def test_snapshot_of_a_dated_future() -> None:
     """Symbols of futures have an underscore in them."""
     line = b'1723161254206652067 {"lastUpdateId":5,"bids":[],"asks":[]}'
