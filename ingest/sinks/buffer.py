@@ -18,7 +18,10 @@ _log = structlog.get_logger(__name__)
 class StreamWriter:
     """One stream: where its entries are handed over, and all that is known of it."""
 
-    __slots__ = ("_append", "dropped", "follows", "head", "ids", "key", "preface", "prefix")
+    __slots__ = (
+        *("_append", "dropped", "follows", "ids", "key"),
+        *("out_of_reach", "preface", "prefix"),
+    )
 
     def __init__(
         self,
@@ -38,6 +41,8 @@ class StreamWriter:
             assert isinstance(follows.ids, EntryIds)
             self.ids = FollowingIds(follows.ids)
         self.preface: Preface | None = None  # until it is known whether it is wanted
+        # The newest acknowledged entry that is not kept any more: see `ingest.sinks.recent`.
+        self.out_of_reach: bytes | None = None
         self.dropped = 0  # entries of this stream that were lost: its owner marks the gap
         self._append = append
 
@@ -140,8 +145,15 @@ class PendingBuffer:
         """Return taken entries to the front, in their order."""
         self._queue = deque(chain(entries, self._queue))
 
-    def release(self, entries: Iterable[Entry]) -> None:
-        """Forget taken entries: each is stored, or dropped and counted."""
+    def reclaim(self, entries: Iterable[Entry]) -> None:
+        """Count entries again that were released: they have to be stored once more."""
+        counters = self._counters
+        for entry in entries:
+            counters.pending_entries += 1
+            counters.pending_bytes += len(entry[3])
+
+    def release(self, entries: Iterable[Entry]) -> int:
+        """Forget taken entries: each is stored, or dropped and counted. Return their bytes."""
         counters = self._counters
         number = size = 0
         for entry in entries:
@@ -158,6 +170,7 @@ class PendingBuffer:
             self.on_writable()
         if not counters.pending_entries:
             self.on_empty()
+        return size
 
     def _drop(self, entry: Entry, reason: str) -> bool:
         stream, size = entry[0], len(entry[3])

@@ -14,7 +14,8 @@ class SinkCounters(Struct):
     added_bytes: int = 0
     written_entries: int = 0  # sent, every attempt counted
     written_bytes: int = 0
-    acked_entries: int = 0
+    acked_entries: int = 0  # without those that were forgotten since
+    forgotten_entries: int = 0  # acknowledged, then gone from the server; sent again
     duplicates: int = 0  # sent again after a lost connection and found to be stored already
     foreign_writer: int = 0  # found their id taken by somebody else; stored under a new id
     retried_entries: int = 0  # sent again, for whatever reason

@@ -110,3 +110,8 @@ def parse_entry_id(text: bytes) -> EntryId:
     if not dash:
         raise ValueError(f"expected an entry id <ms>-<n>, found {text[:50]!r}")
     return int(ms), int(n)
+
+
+def parse_bulk_id(id_bulk: bytes) -> EntryId:
+    """Read an id as batches hold it: a RESP bulk string."""
+    return parse_entry_id(id_bulk.split(b"\r\n")[1])

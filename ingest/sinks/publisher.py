@@ -2,20 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
+from hiredis import ReplyError
 
+from ingest.errors import SinkError
 from ingest.logging import worth_a_line
-from ingest.sinks.batch import Batch, build_batch
+from ingest.sinks.batch import Batch, build_batch, joined
 from ingest.sinks.buffer import Entry, PendingBuffer, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.errors import Unavailable
+from ingest.sinks.entry_id import EntryId
+from ingest.sinks.errors import Moved, Unavailable, most_urgent
 from ingest.sinks.last_ids import NO_ID, last_id, last_id_command
-from ingest.sinks.link import Link
-from ingest.sinks.reactions import Reaction, error_code
+from ingest.sinks.reactions import Reaction, error_code, reaction_to
+from ingest.sinks.recent import RecentBatches, beyond_reach
 from ingest.sinks.refused import RefusedEntries
 from ingest.sinks.settings import SinkSettings
+from ingest.sinks.transport import Question, Sent, Transport
 from ingest.sinks.verdict import Verdict, judge
 
 _STREAMS_PER_QUESTION = 64  # XINFO also returns two whole entries, which may be large books
@@ -34,7 +40,9 @@ class Publisher:
         self.hurry = asyncio.Event()  # cut the present wait short, once
         self._buffer = buffer
         self._counters = counters
-        self._batch: Batch | None = None
+        self._batches: deque[Batch] = deque()  # those that have their ids, the next one first
+        self._settings = settings
+        self._recent = RecentBatches(settings)
         self._unlearned: list[StreamWriter] = []
         self._wait = settings.wait.backoff()
         self._operator = settings.operator.backoff()
@@ -48,7 +56,7 @@ class Publisher:
         """Ask for the last ids of all *streams*: this may be another server."""
         self._unlearned = list(streams)
 
-    async def run(self, link: Link) -> None:
+    async def run(self, link: Transport) -> None:
         """Publish over *link* until it is lost.
 
         Raises:
@@ -58,7 +66,7 @@ class Publisher:
         while True:
             try:
                 await self._learn(link)
-                batch = self._batch or self._next_batch()
+                batch = self._batches[0] if self._batches else self._next_batch()
                 if batch is None:
                     await self._idle(link)
                 else:
@@ -68,12 +76,15 @@ class Publisher:
                     raise
                 await self._pause(exc.reaction, str(exc))
 
-    async def _learn(self, link: Link) -> None:
+    async def _learn(self, link: Transport) -> None:
         while self._unlearned:
             streams = self._unlearned[:_STREAMS_PER_QUESTION]
-            question = b"".join(last_id_command(stream.key) for stream in streams)
-            for stream, reply in zip(streams, await link.call(question, len(streams)), strict=True):
-                found = last_id(reply)
+            replies = await link.locate(
+                [Question(stream.key, last_id_command(stream.key)) for stream in streams]
+            )
+            last_ids = dict(zip(streams, map(last_id, replies), strict=True))
+            self._send_again(last_ids)
+            for stream, found in last_ids.items():
                 stream.ids.raise_to(found)
                 preface, stream.preface = stream.preface, None
                 if preface is not None and preface.entry is not None and found != NO_ID:
@@ -82,18 +93,45 @@ class Publisher:
                     preface.entry = None
             del self._unlearned[: len(streams)]
 
+    def _send_again(self, last_ids: Mapping[StreamWriter, EntryId]) -> None:
+        """See to what the server acknowledged and does not have any more."""
+        counters = self._counters
+        lost = self._recent.take_lost(last_ids)
+        entries = [entry for batch in lost for entry in batch.entries]
+        if entries:
+            # Before all others, or their streams' ids would have passed them.
+            self._batches.extendleft(reversed(lost))
+            self._buffer.reclaim(entries)
+            counters.acked_entries -= len(entries)
+            counters.forgotten_entries += len(entries)
+            _log.warning(
+                "sink: the server has lost what it had acknowledged; sending it again",
+                entries=len(entries),
+                streams=len({entry[0] for entry in entries}),
+            )
+        for stream, last in last_ids.items():
+            if beyond_reach(stream, last):
+                stream.out_of_reach = None
+                stream.dropped += 1
+                if worth_a_line(counters.drop("forgotten")):
+                    _log.error(
+                        "sink: the server has lost more of a stream than is kept here",
+                        stream=stream.key,
+                        last_id="{}-{}".format(*last),
+                    )
+
     def _next_batch(self) -> Batch | None:
         while taken := self._buffer.take():
             batch = build_batch(taken, self._no_id_left)
             if batch.entries:
-                self._batch = batch
+                self._batches.append(batch)
                 return batch
         return None
 
     def _no_id_left(self, entry: Entry) -> None:
         self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
 
-    async def _idle(self, link: Link) -> None:
+    async def _idle(self, link: Transport) -> None:
         self.wake.clear()
         if link.lost is not None:
             raise Unavailable(link.lost)
@@ -101,18 +139,49 @@ class Publisher:
         await self.wake.wait()
         self._buffer.idle = False
 
-    async def _send(self, link: Link, batch: Batch) -> None:
-        counters = self._counters
-        data = batch.packed()
-        counters.written_entries += len(batch.entries)
-        counters.written_bytes += len(data)
+    async def _send(self, link: Transport, batch: Batch) -> None:
+        try:
+            sent = await link.store(batch)
+        except BaseException:
+            batch.uncertain = True
+            raise
+        left: list[Batch] = []
+        failures: list[SinkError] = []
+        for part in sent:
+            try:
+                rest = await self._settle(link, part)
+            except SinkError as exc:
+                failures.append(exc)
+                rest = part.batch
+                if isinstance(exc, Moved):
+                    self._unlearned += dict.fromkeys(entry[0] for entry in rest.entries)
+            if rest is not None:
+                left.append(rest)
+        if left:
+            self._batches[0] = joined(left)
+        else:
+            self._batches.popleft()
+        if failures:
+            raise most_urgent(failures)
+
+    async def _settle(self, link: Transport, sent: Sent) -> Batch | None:
+        """Account for one transaction; return what has to be sent again, if anything.
+
+        Raises:
+            SinkError: all of it, for this reason.
+        """
+        batch, outcome = sent
         duplicates: list[int] = []
         foreign: list[int] = []
         try:
-            verdict = judge(await link.call(data, len(batch.entries) + 2), len(batch.entries))
+            if isinstance(outcome, SinkError):
+                raise outcome
+            verdict = judge(outcome, len(batch.entries))
             if verdict.refused:
                 refused = RefusedEntries(batch, verdict.refused)
-                duplicates, foreign = refused.settle(await link.call(*refused.question()))
+                duplicates, foreign = refused.settle(await link.ask(refused.questions()))
+                if duplicates and self._settings.wait_replicas:
+                    _check(await link.write(refused.said_again()))
         except BaseException:
             batch.uncertain = True
             raise
@@ -120,20 +189,19 @@ class Publisher:
             self._account(batch, verdict, duplicates, foreign)
             if verdict.again:
                 await self._pause(Reaction.WAIT, verdict.again[0][1])
-            return
-        counters.retried_entries += len(batch.entries) - len(verdict.dropped)
+            return None
+        self._counters.retried_entries += len(batch.entries) - len(verdict.dropped)
         if verdict.reaction is not None:
             raise Unavailable(verdict.error, verdict.reaction)
         self._drop_refused(batch, verdict)
         rest = batch.without([index for index, _ in verdict.dropped])
-        self._batch = rest if rest.entries else None
+        return rest if rest.entries else None
 
     def _account(
         self, batch: Batch, verdict: Verdict, duplicates: list[int], foreign: list[int]
     ) -> None:
         """Settle every entry of a batch that was executed."""
         counters = self._counters
-        self._batch = None
         self._wait.reset()
         self._operator.reset()
         refused = sorted([*foreign, *(index for index, _ in verdict.again)])
@@ -158,12 +226,12 @@ class Publisher:
         for index in late:
             self._drop(batch.entries[index], "late", "refused under the only id it could have")
         if not refused and not verdict.dropped:
-            self._buffer.release(batch.entries)
+            self._recent.add(batch, self._buffer.release(batch.entries))
             return
-        kept = {*refused, *(index for index, _ in verdict.dropped)}
+        stored = batch.without([*refused, *(index for index, _ in verdict.dropped)])
         # First back, then release, or the buffer would seem empty in between.
         self._buffer.put_back([batch.entries[index] for index in again])
-        self._buffer.release(e for i, e in enumerate(batch.entries) if i not in kept)
+        self._recent.add(stored, self._buffer.release(stored.entries))
 
     def _drop_refused(self, batch: Batch, verdict: Verdict) -> None:
         for index, error in verdict.dropped:
@@ -206,3 +274,11 @@ class Publisher:
                 await self.hurry.wait()
         except TimeoutError:
             pass
+
+
+def _check(replies: Sequence[Any]) -> None:
+    """Raise Unavailable if a command that cannot fail for good has failed."""
+    for reply in replies:
+        if isinstance(reply, ReplyError):
+            reaction = reaction_to(str(reply))
+            raise Unavailable(str(reply), Reaction.WAIT if reaction is Reaction.DROP else reaction)

@@ -15,15 +15,15 @@ import structlog
 
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
-from ingest.sinks.adopt import Target
 from ingest.sinks.buffer import PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
-from ingest.sinks.link import Link
 from ingest.sinks.newest import StoredEntry, newest, newest_command
 from ingest.sinks.publisher import Publisher
 from ingest.sinks.reactions import Reaction
 from ingest.sinks.settings import SinkSettings
+from ingest.sinks.target import make_target
+from ingest.sinks.transport import Question
 
 _DEFAULTS = SinkSettings()
 _CANCEL_AGAIN_S = 0.1
@@ -54,10 +54,8 @@ class RedisStreamsSink:
         """
         self.counters = SinkCounters()
         self._settings = settings
-        self._target = Target(
-            url,
-            timeout_s=settings.connect_timeout_s,
-            client_name=client_name or f"ingest-{os.getpid()}",
+        self._target = make_target(
+            url, settings, self.counters, client_name or f"ingest-{os.getpid()}"
         )
         self._buffer = PendingBuffer(settings, self.counters)
         self._publisher = Publisher(self._buffer, self.counters, settings)
@@ -138,16 +136,10 @@ class RedisStreamsSink:
         Raises:
             SinkError: there is no connection, or no answer that makes sense.
         """
-        reader, writer = await self._target.connect()
-        link = Link(
-            reader,
-            writer,
-            reply_timeout_s=self._settings.reply_timeout_s,
-            on_lost=lambda: None,
-        )
+        link = await self._target.open(on_lost=lambda: None)
         try:
-            commands = b"".join(newest_command(key, count) for key in keys)
-            return [newest(reply) for reply in await link.call(commands, len(keys))]
+            questions = [Question(key, newest_command(key, count)) for key in keys]
+            return [newest(reply) for reply in await link.ask(questions)]
         finally:
             await link.close()
 
@@ -225,14 +217,8 @@ class RedisStreamsSink:
 
     async def _session(self) -> None:
         """Connect and publish until that fails."""
-        reader, writer = await self._target.connect()
         publisher = self._publisher
-        link = Link(
-            reader,
-            writer,
-            reply_timeout_s=self._settings.reply_timeout_s,
-            on_lost=publisher.wake.set,
-        )
+        link = await self._target.open(on_lost=publisher.wake.set)
         try:
             self.counters.connects += 1
             self._connected()

@@ -113,6 +113,12 @@ def durable_server() -> Iterator[Server]:
     yield from new_server("--appendonly", "yes", "--appendfsync", "always")
 
 
+@pytest.fixture
+def forgetful_server() -> Iterator[Server]:
+    """A server of this test alone, which keeps nothing over a restart."""
+    yield from new_server()
+
+
 class Proxy:
     """Passes bytes on, and cuts or holds them back as told."""
 
