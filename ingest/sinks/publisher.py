@@ -12,11 +12,12 @@ from hiredis import ReplyError
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
 from ingest.sinks.batch import Batch, build_batch, joined
-from ingest.sinks.buffer import Entry, PendingBuffer, StreamWriter
+from ingest.sinks.buffer import Entry, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId
+from ingest.sinks.entry_id import EntryId, parse_bulk_id
 from ingest.sinks.errors import Moved, Unavailable, most_urgent
 from ingest.sinks.last_ids import NO_ID, last_id, last_id_command
+from ingest.sinks.overflow import Overflow
 from ingest.sinks.reactions import Reaction, error_code, reaction_to
 from ingest.sinks.recent import RecentBatches, beyond_reach
 from ingest.sinks.refused import RefusedEntries
@@ -44,9 +45,25 @@ class Publisher:
         self._settings = settings
         self._recent = RecentBatches(settings)
         self._unlearned: list[StreamWriter] = []
+        self._overflow: Overflow | None = None
+        self._conflated_next = False  # before anything else from the overflow
+        self._held: list[tuple[StreamWriter, Preface, bool]] = []  # and whether they are wanted
         self._wait = settings.wait.backoff()
         self._operator = settings.operator.backoff()
         buffer.on_append = self.wake.set
+
+    def continue_with(self, overflow: Overflow) -> None:
+        """Take from there what is not in memory."""
+        self._overflow = overflow
+
+    def unsent(self) -> list[tuple[Entry, EntryId]]:
+        """Return what has its ids and is not settled; but for what is on the disk anyway."""
+        return [
+            (entry, parse_bulk_id(id_bulk))
+            for batch in self._batches
+            if batch.settles is None
+            for entry, id_bulk in zip(batch.entries, batch.ids, strict=True)
+        ]
 
     def learn(self, stream: StreamWriter) -> None:
         """Ask for the last id of *stream* before anything is sent to it."""
@@ -86,12 +103,27 @@ class Publisher:
             self._send_again(last_ids)
             for stream, found in last_ids.items():
                 stream.ids.raise_to(found)
+                stream.packed = max(stream.packed, found)
                 preface, stream.preface = stream.preface, None
-                if preface is not None and preface.entry is not None and found != NO_ID:
-                    # Nothing was sent to its stream before: the front is its front.
-                    self._buffer.prepend(preface.entry)
-                    preface.entry = None
+                if preface is not None:
+                    self._held.append((stream, preface, found != NO_ID))
+            if not self._recovering:
+                self._put_prefaces()
             del self._unlearned[: len(streams)]
+
+    @property
+    def _recovering(self) -> bool:
+        """Whether what an earlier process left on the disk is still to be sent."""
+        return self._overflow is not None and self._overflow.spool.recovering
+
+    def _put_prefaces(self) -> None:
+        """Nothing of ours was sent to their streams before: the front is their front."""
+        for stream, preface, wanted in self._held:
+            # By now there may be something to come after, of what was recovered.
+            if preface.entry is not None and (wanted or stream.packed != NO_ID):
+                self._buffer.prepend(preface.entry)
+                preface.entry = None
+        self._held.clear()
 
     def _send_again(self, last_ids: Mapping[StreamWriter, EntryId]) -> None:
         """See to what the server acknowledged and does not have any more."""
@@ -121,15 +153,41 @@ class Publisher:
                     )
 
     def _next_batch(self) -> Batch | None:
-        while taken := self._buffer.take():
-            batch = build_batch(taken, self._no_id_left)
+        while True:
+            if taken := self._buffer.take():
+                batch = build_batch(taken, self._no_id_left)
+            elif self._overflow is not None and self._buffer.diverting:
+                batch = self._from_overflow(self._overflow)
+            else:
+                return None
             if batch.entries:
                 self._batches.append(batch)
                 return batch
-        return None
+            self._on_settled(batch)
+
+    def _from_overflow(self, overflow: Overflow) -> Batch:
+        """Return what comes next: of conflated streams, and of the others, by turns."""
+        self._conflated_next = not self._conflated_next
+        if self._conflated_next:
+            self._buffer.extend(overflow.newest())
+            return build_batch(self._buffer.take(), self._no_id_left)
+        recovering = self._recovering
+        batch = overflow.next_batch()
+        if recovering and not self._recovering:
+            self._put_prefaces()
+        if not overflow.spool.unread:
+            # What comes from now on is taken after this batch.
+            self._buffer.extend(overflow.newest())
+            self._buffer.stop_diverting()
+        return batch
+
+    def _on_settled(self, batch: Batch) -> None:
+        if batch.settles is not None and self._overflow is not None:
+            self._overflow.spool.settle(batch.settles)
+            self._counters.spooled_bytes = self._overflow.spool.size
 
     def _no_id_left(self, entry: Entry) -> None:
-        self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
+        self.drop(entry, "ids_exhausted", "no id is left above those the stream holds")
 
     async def _idle(self, link: Transport) -> None:
         self.wake.clear()
@@ -159,8 +217,10 @@ class Publisher:
                 left.append(rest)
         if left:
             self._batches[0] = joined(left)
+            self._batches[0].settles = batch.settles
         else:
             self._batches.popleft()
+            self._on_settled(batch)
         if failures:
             raise most_urgent(failures)
 
@@ -224,7 +284,7 @@ class Publisher:
             )
         self._drop_refused(batch, verdict)
         for index in late:
-            self._drop(batch.entries[index], "late", "refused under the only id it could have")
+            self.drop(batch.entries[index], "late", "refused under the only id it could have")
         if not refused and not verdict.dropped:
             self._recent.add(batch, self._buffer.release(batch.entries))
             return
@@ -235,9 +295,10 @@ class Publisher:
 
     def _drop_refused(self, batch: Batch, verdict: Verdict) -> None:
         for index, error in verdict.dropped:
-            self._drop(batch.entries[index], error_code(error), error)
+            self.drop(batch.entries[index], error_code(error), error)
 
-    def _drop(self, entry: Entry, reason: str, error: str) -> None:
+    def drop(self, entry: Entry, reason: str, error: str) -> None:
+        """Count an entry that is pending as lost, for good."""
         stream, _, _, encoded = entry
         stream.dropped += 1
         total = self._counters.drop(reason)

@@ -10,7 +10,6 @@ class SpoolSettings(Struct, frozen=True, kw_only=True):
 
     directory: str  # this worker's own
     max_bytes: int = 4096 * MIB  # on disk; beyond it entries are refused
-    max_age_s: float | None = None  # older entries are dropped when it is their turn
     # How long what was written may stay in the system's memory, which a crash of the
     # machine (not of the process) would take. 0: synced at once; None: never by us.
     fsync_s: float | None = 1.0

@@ -100,6 +100,11 @@ class Spool:
         self._tail.append(key, maxlen, ms, n, rx_ns, count, encoded)
         return True
 
+    def fits(self, size: int) -> bool:
+        """Tell whether there is room for that many bytes, and the disk does not refuse."""
+        tail, settings = self._tail, self._settings
+        return tail.willing and self.size + size * 2 <= settings.max_bytes
+
     def _has_room(self, size: int) -> bool:
         tail, settings = self._tail, self._settings
         free = min(

@@ -90,11 +90,17 @@ class Tail:
                     attempt=self.errors,
                 )
             return False
+        self._retry_at = 0.0
         self._unwritten.clear()
         self.unwritten_bytes = 0
         if self._file.size >= self._settings.segment_bytes:
             self.seal()
         return True
+
+    @property
+    def willing(self) -> bool:
+        """Whether the disk took what it was given last."""
+        return self._retry_at == 0.0
 
     def retry_now(self) -> None:
         """Let the next `flush` try, whatever came of the last one."""
