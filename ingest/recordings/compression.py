@@ -12,6 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -25,8 +26,6 @@ _MODULES: dict[bytes, Callable[[BinaryIO], object]] = {
 _COMMANDS = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 _OTHERS = {
     b"PK\x03\x04": "a zip archive; unpack it first",
-    b"\x4d\x3c\xb2\xa1": "a capture of packets (pcap)",
-    b"\xd4\xc3\xb2\xa1": "a capture of packets (pcap)",
     b"\x0a\x0d\x0d\x0a": "a capture of packets (pcapng)",
     b"PAR1": "a Parquet file",
 }
@@ -36,8 +35,8 @@ DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
 
 
 @contextmanager
-def open_plain(path: Path) -> Iterator[BinaryIO]:
-    """Open *path* for reading, unpacked.
+def open_plain(path: Path) -> Iterator[BufferedReader]:
+    """Open *path* for reading, unpacked. What is given reads and peeks like a `BufferedReader`.
 
     Raises:
         RecordingError: of a kind that is no recording, or the command that is needed is
@@ -57,14 +56,14 @@ def open_plain(path: Path) -> Iterator[BinaryIO]:
                 return
         for start, opened in _MODULES.items():
             if magic.startswith(start):
-                with cast(BinaryIO, opened(file)) as plain:
+                with cast(BufferedReader, opened(file)) as plain:
                     yield plain
                 return
         yield file
 
 
 @contextmanager
-def _command(path: Path, name: str) -> Iterator[BinaryIO]:
+def _command(path: Path, name: str) -> Iterator[BufferedReader]:
     command = shutil.which(name)
     if command is None:
         raise RecordingError(
@@ -76,7 +75,7 @@ def _command(path: Path, name: str) -> Iterator[BinaryIO]:
         )
         assert process.stdout is not None
         with process, process.stdout as plain:
-            yield cast(BinaryIO, plain)
+            yield cast(BufferedReader, plain)
         if process.returncode:
             errors.seek(0)
             said = errors.read(500).decode(errors="replace").strip()

@@ -6,6 +6,7 @@ names do not matter, except that an hftbacktest name says the symbol.
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import structlog
@@ -16,6 +17,7 @@ from ingest.recordings import (
     hftbacktest,
     jsonlines,
     native,
+    pcap,
     table,
     timestamped,
 )
@@ -79,8 +81,11 @@ def read_file(path: Path) -> Iterator[Record]:
     parse: ParseLine | None = None
     number = 0
     try:
-        with open_plain(path) as lines:
-            for raw in lines:
+        with open_plain(path) as file:
+            if pcap.recognise(file.peek(4)[:4]):
+                yield from _packets(path, file)
+                return
+            for raw in file:
                 number += 1
                 line = raw.removesuffix(b"\n").removesuffix(b"\r")
                 if number == 1:
@@ -108,6 +113,13 @@ def read_file(path: Path) -> Iterator[Record]:
         ) from exc
     except OSError as exc:
         raise RecordingError(f"{path}: {exc.strerror or exc}") from exc
+
+
+def _packets(path: Path, file: BinaryIO) -> Iterator[Record]:
+    try:
+        yield from pcap.read(file, path.name)
+    except EOFError:
+        _log.warning("recording: the last packet is cut off", file=str(path))
 
 
 def _check_whole(record: Record | None) -> None:

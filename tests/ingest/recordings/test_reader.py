@@ -112,7 +112,7 @@ def test_a_compression_without_its_command(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("data", "what"),
-    [(b"PK\x03\x04..", "zip"), (b"\x4d\x3c\xb2\xa1..", "pcap"), (b"PAR1....", "Parquet")],
+    [(b"PK\x03\x04..", "zip"), (b"\x0a\x0d\x0d\x0a..", "pcapng"), (b"PAR1....", "Parquet")],
 )
 def test_what_is_no_recording(tmp_path: Path, data: bytes, what: str) -> None:
     """Files of other kinds are called by their names."""
