@@ -129,7 +129,11 @@ def test_without_headers_of_cryptofeed(tmp_path: Path) -> None:
     [
         (START[:20] + struct.pack("<I", 101), "link type 101"),
         (
-            START + packet(N, flags=SYN) + packet(N, b"\x16\x03\x01\r\n\r\n"),
+            START + packet(N, flags=SYN) + packet(N, b"\x16\x03\x01\x02"),
+            "packet 2: expected HTTP",
+        ),
+        (
+            START + packet(N, flags=SYN) + packet(N, b"SSH-2.0\r\n\r\n"),
             "packet 2: expected HTTP",
         ),
         (
