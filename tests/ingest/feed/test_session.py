@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from ingest.feed.heartbeat import HeartbeatLost
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
 from ingest.feed.session import FeedSession
+from ingest.feed.turns import MessageTurns
+from ingest.limits import Broker, Lane, local_gate
 from ingest.venues.base import Answer, Heartbeat
 from ingest.venues.subscriber import Subscriber
 from wscore import WebSocketClosed, WebSocketError
@@ -29,7 +32,9 @@ BTC = "md:binance:trade:BTC-USDT"
 class Run:
     """A session under way and everything around it."""
 
-    def __init__(self, kit: Any, ws: Any, sink: Any, plan: Any, **venue_changes: Any) -> None:
+    def __init__(
+        self, kit: Any, ws: Any, sink: Any, plan: Any, turns: Any = None, **venue_changes: Any
+    ) -> None:
         self.counters = FeedCounters()
         self.settled: list[Subscriber] = []
         self.stopping = asyncio.Event()
@@ -44,6 +49,7 @@ class Run:
             SampledLog(),
             stopping=self.stopping,
             on_settled=self._on_settled,
+            turns=turns,
         )
         self.task = asyncio.create_task(self.session.run())
 
@@ -236,6 +242,24 @@ async def test_the_opening_goes_first(start: Any, ws: Any) -> None:
 
     assert ws.sent[:2] == ["first", "second"]
     assert json.loads(ws.sent[2])["method"] == "SUBSCRIBE"
+
+
+async def test_requests_that_wait_for_a_turn(start: Any, ws: Any) -> None:
+    """The first goes at once, the second has the one turn there is; pings wait for nothing."""
+    binance = venues.get("binance")
+    quick = structs.replace(binance.limits, topics_per_request=1, requests_per_s=1000.0)
+    beat = Heartbeat(payload=b"ping", after_idle_s=0.05, timeout_s=60.0)
+    broker = Broker(lambda _: (1, 1000.0))
+    turns = partial(MessageTurns, local_gate(broker), Lane("message", "binance", "h"))
+    three = ("BTC-USDT", "ETH-USDT", "ADA-USDT")
+    async with start(*three, limits=quick, heartbeat=beat, turns=turns) as run:
+        await ws.until(lambda: len(ws.sent) == 3)
+        assert ["SUBSCRIBE" in text for text in ws.sent] == [True, True, False]
+        assert broker.waiting == 1
+        assert not run.settled
+    await asyncio.sleep(0)
+
+    assert broker.waiting == 0
 
 
 async def test_own_pings_and_a_silent_venue(start: Any, ws: Any) -> None:

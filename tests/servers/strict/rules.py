@@ -3,12 +3,13 @@
 Nothing here is taken from `ingest.venues`: a limit misread there has to show. Numbers
 marked (*) are not in the venue's documentation, but known from clients that met them.
 Sources: [BS] github.com/binance/binance-spot-api-docs; [BF] developers.binance.com,
-USD-M and COIN-M futures; [OK] www.okx.com/docs-v5; [K] docs.kraken.com; [CX] docs.cdp.coinbase.com;
-[BY] bybit-exchange.github.io/docs/v5; [BX] docs.bitfinex.com; [D] docs.deribit.com; [G] developer.gemini.com/rate-limit;
-[BI] www.bitstamp.net/api and /websocket/v2; [CC] exchange-docs.crypto.com; [H]
-hyperliquid.gitbook.io, rate limits and user limits; [GT] www.gate.com/docs/developers/apiv4;
-[KC] www.kucoin.com/docs-new/rate-limit; [HT] www.htx.com/en-us/opend/newApiPages; [BM]
-blog.bitmex.com, "Rate Limiting on WebSocket Connections", "Updates to Rate Limits".
+USD-M and COIN-M futures; [OK] www.okx.com/docs-v5; [K] docs.kraken.com; [CX]
+docs.cdp.coinbase.com; [BY] bybit-exchange.github.io/docs/v5; [BX] docs.bitfinex.com; [D]
+docs.deribit.com; [G] developer.gemini.com/rate-limit; [BI] www.bitstamp.net/api and
+/websocket/v2; [CC] exchange-docs.crypto.com; [H] hyperliquid.gitbook.io, rate limits and
+user limits; [GT] www.gate.com/docs/developers/apiv4; [KC] www.kucoin.com/docs-new/rate-limit;
+[HT] www.htx.com/en-us/opend/newApiPages; [BM] blog.bitmex.com, "Rate Limiting on WebSocket
+Connections", "Updates to Rate Limits".
 """
 
 from typing import Any, Literal
@@ -33,9 +34,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     # Of the calendar second in which a connection is opened, what is left of it counts.
     messages_pro_rata: bool = False
     messages_per_host: bool = False  # all connections together, not each
-    subscribes: tuple[Literal["window", "bucket"], int, float] | None = (
-        None  # by connection, those to leave too
-    )
+    # By connection; to subscribe and to leave.
+    subscribes: tuple[Literal["window", "bucket"], int, float] | None = None
     connects: tuple[tuple[Literal["window", "bucket"], int, float], ...] = ()  # attempts, by host
     open_connections: int | None = None
     subscribe_within_s: float | None = None
@@ -122,7 +122,6 @@ RULES: dict[str, Rules] = {
     ),
     "bitfinex": Rules(
         topics_per_connection=25,  # [BX] "25 channels at the same time"
-        topics_per_request=1,
         connects=(("window", 20, 60.0),),  # [BX] "20 connections per minute", public
         ban_s=60.0,  # [BX] "rate limited for 60 seconds"
     ),
@@ -144,7 +143,6 @@ RULES: dict[str, Rules] = {
     ),
     "bitstamp": Rules(
         topics_per_connection=1024,  # [BI]
-        topics_per_request=1,  # [BI]
         request_bytes=511,  # [BI] frames of less than 512 bytes
         connects=(("window", 400, 1.0),),  # [BI] "400 requests per second", handshakes too
         ping=(54.0, 54.0),  # (*) PING frames
@@ -162,7 +160,6 @@ RULES: dict[str, Rules] = {
     ),
     "hyperliquid": Rules(
         topics_per_host=1000,  # [H] "1000 websocket subscriptions"
-        topics_per_request=1,
         messages=("window", 2000, 60.0),  # [H] "2000 messages … per minute across all"
         messages_per_host=True,
         connects=(("window", 30, 60.0),),  # [H] "30 new websocket connections per minute"

@@ -122,10 +122,7 @@ class StrictClient:
         return True
 
     def begins(self, topic: str) -> bool:
-        if topic in self._begun:
-            return False
-        self._begun.add(topic)
-        return True
+        return topic not in self._begun
 
     def pinged(self) -> None:
         self._pings.setdefault(b"", self._loop.time())
@@ -271,6 +268,7 @@ class StrictClient:
                 return
             venue.sent[topic] += 1
             messages = venue.family.data(topic, venue.sent[topic], self)
+            self._begun.add(topic)
             if topic in self._to_lose:
                 self._to_lose.discard(topic)
                 venue.counts["lost"] += 1

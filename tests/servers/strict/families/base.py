@@ -26,7 +26,7 @@ class Client(Protocol):
         """Unsubscribe; as `take`."""
 
     def begins(self, topic: str) -> bool:
-        """Whether what is sent now is the first of this subscription. True once."""
+        """Whether what is sent now is the first of this subscription."""
 
     def pinged(self) -> None:
         """An application-level ping of ours went out: the answer is due."""

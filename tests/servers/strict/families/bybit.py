@@ -13,7 +13,12 @@ class Bybit(Family):
 
     def received(self, client: Client, text: str) -> None:
         request = json.loads(text)
-        head = {"success": True, "ret_msg": "", "conn_id": "a7b2", "req_id": request.get("req_id")}
+        head = {
+            "success": True,
+            "ret_msg": "",
+            "conn_id": "a7b2",
+            "req_id": request.get("req_id", ""),
+        }
         if request["op"] == "ping":
             client.say({**head, "ret_msg": "pong", "op": "ping"})
             return
