@@ -43,8 +43,6 @@ REAL = [
     # Beside the tickets of forty connections.
     Case("kucoin", channels=("book",), topics_per_connection=25, patience_s=600),
     Case("gateio", channels=("book",), topics_per_connection=50, patience_s=600),
-    Case("gateio", channels=("book",), topics_per_connection=250, patience_s=600),
-    Case("kucoin", channels=("book",), topics_per_connection=250, patience_s=600),
     # Snapshots by subscribing anew.
     Case("htx-usdm", "C{:04}-USDT-PERP", ("book",), patience_s=300),
     Case("htx-coinm", "C{:04}-USD-PERP", ("book",), patience_s=300),
