@@ -59,8 +59,11 @@ class RestClient:
             raise RestError(late) from exc
         try:
             left_s = deadline - asyncio.get_running_loop().time()
-            await self._gate.turn(self._lane, request.weight, timeout_s=left_s)
-            return await self._ask(request, what, deadline)
+            turn = await self._gate.turn(self._lane, request.weight, timeout_s=left_s)
+            try:
+                return await self._ask(request, what, deadline)
+            finally:
+                self._gate.answered(turn)
         except TimeoutError as exc:
             raise RestError(late) from exc
         finally:
