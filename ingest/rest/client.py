@@ -70,13 +70,14 @@ class RestClient:
             self._room.release()
 
     async def _ask(self, request: RestRequest, what: str, deadline: float) -> bytes:
+        # A body is JSON at every venue that takes one.
+        kind = {"Content-Type": "application/json"} if request.body else {}
         try:
             answer = await self._session.request(
                 request.method,
                 self._base_url + request.path,
                 body=request.body,
-                # A body is JSON at every venue that takes one.
-                headers={"Content-Type": "application/json"} if request.body else None,
+                headers={**self._venue.headers, **kind},
                 timeout=max(0.01, deadline - asyncio.get_running_loop().time()),
                 max_body=_MAX_BODY_BYTES,
                 # A venue that redirects has changed its address: somebody must look.
