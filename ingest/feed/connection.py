@@ -175,7 +175,7 @@ class FeedConnection:
         """Wait until the venue's limit on connection attempts has room for ours, or `stop`."""
         began_s = time.monotonic()
         stopped = asyncio.create_task(self._stopping.wait())
-        turn: asyncio.Future[None] | None = None
+        turn: asyncio.Future[int] | None = None
         try:
             while not self._stopping.is_set():
                 turn = asyncio.ensure_future(self._gate.turn(self._lane, timeout_s=_PATIENCE_S))
@@ -191,13 +191,15 @@ class FeedConnection:
                         )
                         patience_s = None
                 if not turn.done():
-                    return None
+                    return
                 try:
-                    return turn.result()
+                    turn.result()
                 except TimeoutError:
                     # Far beyond any venue's limit: the supervisor does not answer, or
                     # this host is one to stay away from. Without its word nobody goes.
                     _log.error("feed: no turn to connect; asking again", after_s=_PATIENCE_S)
+                else:
+                    return
         finally:
             stopped.cancel()
             if turn is not None:

@@ -21,7 +21,7 @@ class MessageTurns:
         self._lane = lane
         self._on_turn = on_turn
         self._is_first = True
-        self._turn: asyncio.Future[None] | None = None
+        self._turn: asyncio.Future[int] | None = None
 
     @property
     def waiting(self) -> bool:

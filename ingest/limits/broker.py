@@ -8,7 +8,7 @@ import structlog
 
 from ingest import venues
 from ingest.limits.gate import Gate
-from ingest.limits.messages import Ask, FromGate, Lane, Tell, Withdraw
+from ingest.limits.messages import Answered, Ask, FromGate, Lane, Tell, Withdraw
 from ingest.limits.turns import LimitOf, Turns
 from ingest.venues.base import RestLimits
 
@@ -64,6 +64,8 @@ class Broker:
                 self._turns.ask((owner, message.id), message.lane, message.weight)
             case Withdraw():
                 self._turns.withdraw((owner, message.id))
+            case Answered():
+                self._turns.answered((owner, message.id), time.monotonic())
             case Tell():
                 self._tell(message)
         self._serve()

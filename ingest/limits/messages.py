@@ -46,7 +46,13 @@ class Go(Struct, frozen=True, tag="go"):
     id: int
 
 
-FromGate = Ask | Withdraw | Tell
+class Answered(Struct, frozen=True, tag="answered"):
+    """What it was our turn for is over: the venue has counted it, at some time until now."""
+
+    id: int
+
+
+FromGate = Ask | Withdraw | Tell | Answered
 
 
 def lane(kind: Kind, venue: str, url: str) -> Lane:

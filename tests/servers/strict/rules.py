@@ -213,8 +213,8 @@ RULES: dict[str, Rules] = {
         ban_s=5.0,
     ),
     "bitmex": Rules(
-        # [BM] "burst rate of 20 connections per hour" (2017); 40, then 60 in later notices.
-        connects=(("window", 20, 3600.0),),
+        # [BM] "Previously 40 connections per hour. Now 60"; of the 40 there is a record.
+        connects=(("window", 40, 3600.0),),
         rest=(30, 60.0),  # [BM] "Unauthenticated limit remains 30 requests per minute"
         ban_s=60.0,
     ),
