@@ -125,10 +125,10 @@ class FeedConnection:
             while True:
                 self._state = "waiting"
                 await self._pause(delay_s)
-                await self._turn()
-                if self._stopping.is_set():
+                turn = await self._turn()
+                if turn is None:
                     return
-                delay_s = await self._connect_and_read()
+                delay_s = await self._connect_and_read(turn)
         finally:
             self._state = "stopped"
             for helper in helpers:
@@ -159,14 +159,19 @@ class FeedConnection:
             latency_s=self._ws.latency if self._ws is not None else None,
         )
 
-    async def _turn(self) -> None:
-        """Wait until the venue's limit on connection attempts has room for ours, or `stop`."""
+    async def _turn(self) -> int | None:
+        """Wait until it is our turn to connect; None if `stop` came first.
+
+        The venue limits attempts, and while it is not reached only one tries for all.
+        """
         began_s = time.monotonic()
         stopped = asyncio.create_task(self._stopping.wait())
-        turn: asyncio.Future[None] | None = None
+        turn: asyncio.Future[int] | None = None
         try:
             while not self._stopping.is_set():
-                turn = asyncio.ensure_future(self._gate.turn(self._lane, timeout_s=_PATIENCE_S))
+                turn = asyncio.ensure_future(
+                    self._gate.turn(self._lane, who=self.name, timeout_s=_PATIENCE_S)
+                )
                 patience_s: float | None = _WORTH_SAYING_S
                 while not turn.done() and not stopped.done():
                     done, _ = await asyncio.wait(
@@ -174,28 +179,32 @@ class FeedConnection:
                     )
                     if not done:
                         waited_s = round(time.monotonic() - began_s, 3)
-                        _log.info(
-                            "feed: held back by the venue's limit on attempts", waited_s=waited_s
-                        )
+                        _log.info("feed: waits for its turn to connect", waited_s=waited_s)
                         patience_s = None
                 if not turn.done():
-                    return None
+                    break
                 try:
-                    return turn.result()
+                    number = turn.result()
                 except TimeoutError:
                     # Far beyond any venue's limit: the supervisor does not answer, or
-                    # this host is one to stay away from. Without its word nobody goes.
+                    # this host is away, or one to stay away from. Without its word
+                    # nobody goes.
                     _log.error("feed: no turn to connect; asking again", after_s=_PATIENCE_S)
+                    continue
+                if not self._stopping.is_set():
+                    return number
+                self._gate.ended(number, reached=None)
+            return None
         finally:
             stopped.cancel()
             if turn is not None:
                 turn.cancel()
 
-    async def _connect_and_read(self) -> float:
+    async def _connect_and_read(self, turn: int) -> float:
         """Return how long to stay away, in seconds, once the connection is over."""
         opened_s: float | None = None
         try:
-            ws = await self._open()
+            ws = await self._open(turn)
             if ws is not None:
                 opened_s = time.monotonic()
                 await self._serve(ws)
@@ -206,16 +215,20 @@ class FeedConnection:
             self._publisher.feed_event("disconnected", time.time_ns(), reason="shutdown")
         return 0.0
 
-    async def _open(self) -> FeedSocket | None:
-        """Connect; None if `stop` came first."""
+    async def _open(self, turn: int) -> FeedSocket | None:
+        """Connect; None if `stop` came first. *turn*: ours, whose end others may wait for."""
         self._state = "connecting"
         self.counters.attempts += 1
         opening = self._opening = asyncio.ensure_future(self._dial())
+        reached: bool | None = None
         try:
             await asyncio.wait([opening])
+            if not opening.cancelled():
+                reached = opening.exception() is None
         finally:
             self._opening = None
             opening.cancel()
+            self._gate.ended(turn, reached=reached)
         return None if opening.cancelled() else opening.result()
 
     async def _dial(self) -> FeedSocket:
@@ -340,6 +353,8 @@ class FeedConnection:
         )
         if all_s := asks_all_s(error, now):
             self._gate.tell(self._lane, stay_away_s=all_s)
+        if opened_s is not None and not isinstance(error, VenueLeaving):
+            self._gate.tell(self._lane, lost=True)
         return delay_s
 
     async def _pause(self, seconds: float) -> None:

@@ -6,7 +6,8 @@ waits at a `Gate` for its turn.
 
 from ingest.limits.broker import Broker, local_gate
 from ingest.limits.gate import Gate
-from ingest.limits.messages import Ask, FromGate, Go, Lane, Tell, Withdraw, lane
+from ingest.limits.memory import remembering
+from ingest.limits.messages import Ask, FromGate, Go, Lane, Outcome, Tell, Withdraw, lane
 
 __all__ = [
     "Ask",
@@ -15,8 +16,10 @@ __all__ = [
     "Gate",
     "Go",
     "Lane",
+    "Outcome",
     "Tell",
     "Withdraw",
     "lane",
     "local_gate",
+    "remembering",
 ]

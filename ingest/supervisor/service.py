@@ -5,6 +5,7 @@ import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import structlog
 from msgspec import structs
@@ -16,7 +17,7 @@ from ingest.errors import EmbeddedServerError, IngestError
 from ingest.feed.status import WorkerStatus
 from ingest.instruments import InstrumentSource
 from ingest.instruments.cache import ListingCache
-from ingest.limits import Broker, local_gate
+from ingest.limits import Broker, local_gate, remembering
 from ingest.plan import LogFormat, make_plan
 from ingest.supervisor.listings import Follower, select
 from ingest.supervisor.process import describe_exit
@@ -27,6 +28,7 @@ from wscore.provider import ensure_loaded
 _log = structlog.get_logger(__name__)
 
 _SERVER_STOP_S = 5.0
+_LIMITS_FILE = "limits.json"  # under `data_dir`
 _ASKING = 256  # REST requests of this process at a time
 
 
@@ -87,8 +89,12 @@ async def run_service(
     except CurlError as exc:
         raise IngestError(str(exc)) from exc
     try:
-        broker = Broker()
-        async with redis_for(config) as redis_url, AsyncSession(max_clients=_ASKING) as session:
+        broker = Broker(base_s=config.reconnect.base_s, cap_s=config.reconnect.cap_s)
+        async with (
+            remembering(broker, Path(config.data_dir) / _LIMITS_FILE),
+            redis_for(config) as redis_url,
+            AsyncSession(max_clients=_ASKING) as session,
+        ):
             source = InstrumentSource(
                 config, session, local_gate(broker), cache=ListingCache(config.data_dir)
             )

@@ -88,7 +88,7 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
             sink,
             codecs.get("fields"),
             FakeSession(*outcomes),  # type: ignore[arg-type]
-            local_gate(broker or Broker(lambda lane: limit)),
+            local_gate(broker or Broker(lambda lane: limit, base_s=base_s / 10)),
             after_crash=False,
             fetch=fetch,
         )
@@ -106,6 +106,12 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+async def attempt(broker: Broker, url: str = "") -> None:
+    """Somebody else connects."""
+    gate = local_gate(broker)
+    gate.ended(await gate.turn(lane("connect", "binance", url), timeout_s=1), reached=True)
 
 
 async def stopped(connection: Any) -> None:
@@ -220,13 +226,13 @@ async def test_stop_while_held_back_by_the_venues_limit(
     """At once, too; and the log has said what it was waiting for."""
     monkeypatch.setattr("ingest.feed.connection._WORTH_SAYING_S", 0.01)
     broker = Broker(lambda lane: (1, 1000.0))
-    await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=1)
+    await attempt(broker)
     with capture_logs() as lines:
         async with start(hangs, broker=broker) as connection:
             await until(lambda: bool(lines))
             await stopped(connection)
 
-    assert lines[0]["event"] == "feed: held back by the venue's limit on attempts"
+    assert lines[0]["event"] == "feed: waits for its turn to connect"
     assert connection.counters.attempts == 0
     assert broker.waiting == 0
 
@@ -235,7 +241,7 @@ async def test_no_word_of_the_supervisor(start: Any, monkeypatch: pytest.MonkeyP
     """Nobody connects without it; it is asked again, and the log says so."""
     monkeypatch.setattr("ingest.feed.connection._PATIENCE_S", 0.01)
     broker = Broker(lambda lane: (1, 0.2))
-    await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=1)
+    await attempt(broker)
     with capture_logs() as lines:
         async with start(hangs, broker=broker) as connection:
             await until(lambda: bool(lines))
@@ -254,7 +260,7 @@ async def test_too_many_requests_hold_back_all_of_us(start: Any) -> None:
         await until(lambda: bool(connection.counters.disconnects))
         with pytest.raises(TimeoutError):
             await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=0.01)
-        await local_gate(broker).turn(lane("connect", "binance", "ws://other"), timeout_s=1)
+        await attempt(broker, "ws://other")
         await stopped(connection)
 
 

@@ -165,3 +165,34 @@ def test_whatever_happens_the_limit_holds_and_nobody_is_forgotten(seed: int) -> 
 )
 def test_hosts(url: str, host: str) -> None:
     assert lane("rest", "v", url) == Lane("rest", "v", host)
+
+
+def test_the_sharpest_limit_of_those_that_share_a_host() -> None:
+    """All keep to it, and what was used before it was known counts."""
+    limits = {"mild": (10, 10.0), "sharp": (3, 10.0), "slow": (8, 100.0)}
+    queue = Turns(lambda lane: limits[lane.venue])
+
+    def asked(venue: str, *numbers: int) -> None:
+        for number in numbers:
+            queue.ask((0, number), Lane("rest", venue, "h:443"), 1)
+
+    asked("mild", 1, 2)
+    assert len(queue.due(0.0)) == 2
+    asked("sharp", 3, 4)
+    asked("mild", 5)
+    assert queue.due(1.0) == [(0, 3)]
+    assert queue.next_in_s(1.0) == 9.0
+    assert queue.due(10.0) == [(0, 4), (0, 5)]
+    asked("slow", *range(6, 12))
+    assert queue.due(11.0) == [(0, 6)]
+    assert queue.due(21.0) == [(0, 7), (0, 8), (0, 9)]
+    assert queue.due(31.0) == [(0, 10)]  # eight since the one at 1.0
+    assert queue.next_in_s(31.0) == 70.0
+
+
+def test_groups() -> None:
+    """Venues of several groups are counted apart, though one replay has them all."""
+    queue = Turns(lambda lane: (1, 10.0), group_of=lambda lane: lane.venue[0])
+    for number, venue in enumerate(("kraken", "kraken-v1", "okx")):
+        queue.ask((0, number), Lane("rest", venue, "h:443"), 1)
+    assert queue.due(0.0) == [(0, 0), (0, 2)]

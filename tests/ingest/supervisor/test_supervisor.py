@@ -219,7 +219,7 @@ async def test_turns_of_workers_that_die(worker: Any) -> None:
     """Of two turns there are each worker takes one; one that is killed gets no third."""
     worker("""
 def ask(number):
-    lane = {"kind": "connect", "venue": "v", "host": "h:1"}
+    lane = {"kind": "rest", "venue": "binance", "host": "h:1"}
     print(json.dumps({"type": "ask", "id": number, "lane": lane, "weight": 1}), flush=True)
 report()
 ask(7)
@@ -238,6 +238,31 @@ until_told()
 
     assert broker.waiting == 0
     assert supervisor.totals().frames == 10
+
+
+async def test_a_worker_that_dies_while_it_tries_for_all(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody says how its attempt to connect ended; the other's turn comes all the same."""
+    monkeypatch.setattr("ingest.limits.reach.HOLD_S", 1000.0)
+    worker("""
+lane = {"kind": "connect", "venue": "binance", "host": "h:1"}
+report()
+print(json.dumps({"type": "ask", "id": 1, "lane": lane, "who": str(os.getpid())}), flush=True)
+if json.loads(sys.stdin.readline()) == {"type": "go", "id": 1}:
+    report(100)
+time.sleep(60)
+""")
+    broker = Broker(lambda lane: (100, 1000.0))
+
+    def trying() -> list[int]:
+        return [n for n, s in supervisor.statuses.items() if s.feeds[0].counters.frames == 100]
+
+    async with running(workers=2, broker=broker) as supervisor:
+        await until(lambda: len(trying()) == 1 and broker.waiting == 1)
+        [first] = trying()
+        os.kill(supervisor.pids[first], signal.SIGKILL)
+        await until(lambda: 1 - first in trying())
 
 
 async def test_a_connection_more(worker: Any) -> None:
