@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
+from msgspec import structs
 
 from ingest.codecs import Encoder
 from ingest.errors import DecodeError, RestError
@@ -100,6 +102,7 @@ class FeedConnection:
         self._opening: asyncio.Task[FeedSocket] | None = None
         self._ws: FeedSocket | None = None
         self._stopping = asyncio.Event()
+        self._ending: asyncio.Task[None] | None = None  # held: the loop would not
 
     @property
     def name(self) -> str:
@@ -144,6 +147,20 @@ class FeedConnection:
         if self._ws is not None:
             self._state = "stopping"
             await self._ws.close(WsCloseCode.GOING_AWAY, timeout=timeout_s)
+
+    def drop(self, topics: Sequence[Topic], reason: str) -> None:
+        """Leave topics for good; their streams end with *reason*. Without any, so do we."""
+        gone, now_ns = set(topics), time.time_ns()
+        rest = tuple(topic for topic in self._plan.topics if topic not in gone)
+        self._plan = structs.replace(self._plan, topics=rest)
+        self._publisher.close(topics, reason, now_ns)
+        self._watch.look_anew()
+        detail = names_of(tuple(topics))[:_DETAIL_CHARS]
+        self._publisher.feed_event("left", now_ns, reason=reason, detail=detail)
+        if not rest:
+            self._ending = asyncio.create_task(self.stop(_CLOSE_TIMEOUT_S))
+        elif self._reading is not None:
+            self._reading.drop(topics)
 
     def status(self) -> FeedStatus:
         """Return the state now."""

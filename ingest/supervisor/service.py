@@ -116,7 +116,7 @@ async def run_service(
                 connections=sum(len(worker.connections) for worker in plan.workers),
                 topics=sum(worker.topics for worker in plan.workers),
             )
-            follower = Follower(config, source, plan, selected, supervisor.add)
+            follower = Follower(config, source, plan, selected, supervisor.add, supervisor.remove)
             following = asyncio.create_task(_follow(follower))
             try:
                 status = await supervisor.run()

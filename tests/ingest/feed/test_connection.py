@@ -1,6 +1,7 @@
 """`FeedConnection`: it comes back, until it is stopped."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -71,8 +72,9 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
         broker: Broker | None = None,
         venue: Venue | None = None,
         fetch: Fetch | None = None,
+        instruments: tuple[str, ...] = ("BTC-USDT",),
     ) -> AsyncIterator[FeedConnection]:
-        plan = kit.plan("BTC-USDT")
+        plan = kit.plan(*instruments)
         worker = WorkerPlan(
             worker=0,
             connections=(plan,),
@@ -320,3 +322,61 @@ async def test_trades_go_on_where_they_stood_after_a_restart_and_after_a_reconne
         "7",
     ]
     assert asked == ["4", "6"]
+
+
+async def test_a_topic_that_is_given_up(start: Any, kit: Any, ws: Any, sink: Any) -> None:
+    """It is unsubscribed; the other goes on, and alone on the next connection."""
+    second = type(ws)()
+    btc, eth = kit.plan("BTC-USDT", "ETH-USDT").topics
+    async with start(
+        opens(ws), opens(second), hangs, instruments=("BTC-USDT", "ETH-USDT")
+    ) as connection:
+        await ws.until(lambda: bool(ws.sent))
+        ws.receive({"result": None, "id": 1}, kit.trade("BTCUSDT", 1), kit.trade("ETHUSDT", 2))
+        await until(lambda: bool(sink.of(BTC)) and connection.status().state == "live")
+        connection.drop([eth], "delisted")
+        await ws.until(lambda: len(ws.sent) == 2)
+        assert json.loads(ws.sent[1]) == {"method": "UNSUBSCRIBE", "params": [eth.name], "id": 2}
+        ws.receive(kit.trade("ETHUSDT", 3), {"result": None, "id": 2}, kit.trade("BTCUSDT", 2))
+        await until(lambda: len(sink.of(BTC)) == 2)
+        assert (connection.status().topics, connection.status().active) == (1, 1)
+        assert connection.counters.unknown_topic == 0
+        ws.end(WebSocketClosed("gone", 1006))
+        await second.until(lambda: bool(second.sent))
+        assert json.loads(second.sent[0])["params"] == [btc.name]
+        await stopped(connection)
+
+    ids = [
+        e.get("id") or f"{e['type']} {e['reason']}" for e in sink.of("md:binance:trade:ETH-USDT")
+    ]
+    assert ids == ["2", "gap delisted"]
+    [left] = [event for event in sink.of(FEED) if event["type"] == "left"]
+    assert left == {"type": "left", "reason": "delisted", "detail": eth.name}
+
+
+async def test_the_last_topic_is_given_up(start: Any, kit: Any, ws: Any, sink: Any) -> None:
+    """The connection closes and ends by itself."""
+    async with start(opens(ws), hangs) as connection:
+        ws.receive(kit.trade("BTCUSDT", 1))
+        await until(lambda: bool(sink.of(BTC)))
+        connection.drop(kit.plan("BTC-USDT").topics, "unselected")
+        async with asyncio.timeout(DEADLINE_S):
+            await connection.task
+        assert ws.closed_with == 1001
+        assert connection.status().state == "stopped"
+
+
+async def test_given_up_while_another_tries_for_it(start: Any, kit: Any) -> None:
+    """Its turn comes, and is given back: others need not wait for its end."""
+    broker = Broker(lambda lane: (1000, 1.0))
+    gate = local_gate(broker)
+    number = await gate.turn(lane("connect", "binance", ""), timeout_s=1)
+    async with start(hangs, broker=broker) as connection:
+        await until(lambda: broker.waiting == 1)
+        gate.ended(number, reached=True)
+        connection.drop(kit.plan("BTC-USDT").topics, "unselected")
+        async with asyncio.timeout(DEADLINE_S):
+            await connection.task
+    assert connection.counters.attempts == 0
+    for _ in range(2):
+        await gate.turn(lane("connect", "binance", ""), timeout_s=1)

@@ -18,6 +18,7 @@ from ingest.plan import ConnectionPlan, Plan, WorkerPlan
 from ingest.supervisor import process, supervisor
 from ingest.supervisor.process import describe_exit
 from ingest.supervisor.supervisor import Supervisor
+from ingest.venues.base import Topic
 from wscore import Backoff
 
 DEADLINE_S = 10.0
@@ -284,6 +285,37 @@ time.sleep(60)
         await until(lambda: bool(supervisor.statuses))
         assert supervisor.add(more) == 0
         await until(lambda: bool(supervisor.statuses) and supervisor.totals().frames == 11)
+
+
+async def test_topics_less(worker: Any) -> None:
+    """Told after a report; a successor does not have them, nor a connection without any."""
+    worker("""
+import select
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+plan = start["plan"]["connections"]
+if start["restarts"] == 0:
+    told = []
+    while len(told) < 4:
+        if select.select([sys.stdin], [], [], 0.02)[0]:
+            told.append(json.loads(sys.stdin.readline()))
+        else:
+            report()
+    kinds = [each["type"] for each in told]
+    report(1 if kinds == ["more", "more", "less", "less"] else 0)
+    os.kill(os.getpid(), signal.SIGKILL)
+report(10 * len(plan) + 100 * sum(len(each["topics"]) for each in plan))
+time.sleep(60)
+""")
+    topics = tuple(Topic(channel="trade", instrument=name, name=name) for name in "ABC")
+    for_all = {"feed": "a", "venue": "v", "url": "ws://h", "rest_url": ""}
+    async with running() as supervisor:
+        await until(lambda: bool(supervisor.statuses))
+        supervisor.add(ConnectionPlan(name="a.2", topics=topics, **for_all))
+        supervisor.add(ConnectionPlan(name="a.3", topics=topics[:1], **for_all))
+        supervisor.remove("a.2", topics[1:], "delisted")
+        supervisor.remove("a.3", topics[:1], "delisted")
+        supervisor.remove("a.4", topics, "delisted")  # of nobody
+        await until(lambda: supervisor.totals().frames == 1 + 10 + 100)
 
 
 @pytest.mark.parametrize(
