@@ -41,8 +41,13 @@ class Supervisor:
         *,
         on_status: Callable[[WorkerStatus], None] | None = None,
         broker: Broker | None = None,
+        inherited: Sequence[int] = (),
     ) -> None:
-        """*broker*: who gives turns to the workers; without one, a new one."""
+        """*broker*: who gives turns to the workers; without one, a new one.
+
+        *inherited* are open files that each worker keeps open as long as it lives.
+        """
+        self._inherited = inherited
         self._plans = {worker.worker: worker for worker in plan.workers}
         # Of what changed in a plan, what its process was not yet told.
         self._untold: dict[int, list[FromSupervisor]] = {number: [] for number in self._plans}
@@ -163,7 +168,7 @@ class Supervisor:
                 attachment.receive(message)
 
         try:
-            process = await WorkerProcess.start(start, on_message)
+            process = await WorkerProcess.start(start, on_message, inherited=self._inherited)
         except OSError as exc:
             return f"not started: {exc}"
         # Before it can have asked: nothing is read from it until this task waits.
