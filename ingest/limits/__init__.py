@@ -6,7 +6,7 @@ waits at a `Gate` for its turn.
 
 from ingest.limits.broker import Broker, local_gate
 from ingest.limits.gate import Gate
-from ingest.limits.memory import remembering
+from ingest.limits.memory import begin_with, remembering
 from ingest.limits.messages import Ask, FromGate, Go, Lane, Outcome, Tell, Withdraw, lane
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Outcome",
     "Tell",
     "Withdraw",
+    "begin_with",
     "lane",
     "local_gate",
     "remembering",

@@ -19,6 +19,7 @@ from ingest.limits.turns import Counted
 
 _log = structlog.get_logger(__name__)
 
+FILE = "limits.json"
 _WRITE_EVERY_S = 0.5
 _NS_PER_S = 1_000_000_000
 # The longest window is an hour (BitMEX's of attempts); the longest ban has its own end.
@@ -98,12 +99,19 @@ def load(path: Path) -> Remembered | None:
         return None
 
 
-@contextlib.asynccontextmanager
-async def remembering(broker: Broker, path: Path) -> AsyncIterator[None]:
-    """Begin with what an earlier service left in *path*, and keep it for a later one."""
+def begin_with(broker: Broker, data_dir: str | Path) -> Path:
+    """Count what a service left in its data directory; return the file."""
+    path = Path(data_dir) / FILE
     kept = load(path)
     if kept is not None:
         recall(broker, kept, time.monotonic(), time.time_ns())
+    return path
+
+
+@contextlib.asynccontextmanager
+async def remembering(broker: Broker, data_dir: str | Path) -> AsyncIterator[None]:
+    """Begin with what an earlier service left, and keep it for a later one."""
+    path = begin_with(broker, data_dir)
     writing = asyncio.create_task(_write_changes(broker, path))
     try:
         yield

@@ -5,7 +5,6 @@ import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import structlog
 from msgspec import structs
@@ -29,7 +28,6 @@ from wscore.provider import ensure_loaded
 _log = structlog.get_logger(__name__)
 
 _SERVER_STOP_S = 5.0
-_LIMITS_FILE = "limits.json"  # under `data_dir`
 _ASKING = 256  # REST requests of this process at a time
 
 
@@ -96,7 +94,7 @@ async def run_service(
     try:
         broker = Broker(base_s=config.reconnect.base_s, cap_s=config.reconnect.cap_s)
         async with (
-            remembering(broker, Path(config.data_dir) / _LIMITS_FILE),
+            remembering(broker, config.data_dir),
             spool_room(config, name) as room,
             redis_for(config) as redis_url,
             AsyncSession(max_clients=_ASKING) as session,

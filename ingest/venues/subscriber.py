@@ -148,7 +148,7 @@ class Subscriber:
         self._dropped.update(topics)
         self._again.difference_update(topics)
         for name in dict.fromkeys(topic.name for topic in topics):
-            bundle = self._bundles[name]
+            bundle = self._bundles.get(name, ())
             if self._is_dropped(bundle) and not self._subscribed.isdisjoint(bundle):
                 self._leave_for_good(bundle)
 

@@ -84,7 +84,7 @@ async def test_soon_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(memory, "_WRITE_EVERY_S", 0.01)
     path = tmp_path / "data" / "limits.json"
     first = Broker(lambda lane: (1, 100.0))
-    async with remembering(first, path):
+    async with remembering(first, path.parent):
         await local_gate(first).turn(REST, timeout_s=1)
         async with asyncio.timeout(5):
             while load(path) is None:
@@ -95,7 +95,7 @@ async def test_soon_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [used.counted.kind for used in killed.used] == ["rest"]
 
     second = Broker(lambda lane: (1, 100.0))
-    async with remembering(second, path):
+    async with remembering(second, path.parent):
         for lane in (REST, CONNECT):
             with pytest.raises(TimeoutError):
                 await local_gate(second).turn(lane, timeout_s=0.01)
@@ -108,7 +108,7 @@ async def test_a_broken_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "limits.json"
     path.write_bytes(content)
     with capture_logs() as lines:
-        async with remembering(broker(), path):
+        async with remembering(broker(), tmp_path):
             pass
     assert [line["log_level"] for line in lines] == ["error"]
     assert load(path) is not None
@@ -120,7 +120,7 @@ async def test_no_place_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "file").write_text("")
     gate_of = broker()
     with capture_logs() as lines:
-        async with remembering(gate_of, tmp_path / "file" / "limits.json"):
+        async with remembering(gate_of, tmp_path / "file"):
             async with asyncio.timeout(5):
                 for number in range(20):
                     local_gate(gate_of).tell(REST, stay_away_s=number + 1.0)
