@@ -10,7 +10,7 @@ from ingest import venues
 from ingest.limits.gate import Gate
 from ingest.limits.messages import Ask, FromGate, Lane, Outcome, Tell, Withdraw, host_of
 from ingest.limits.reach import Reach
-from ingest.limits.turns import LimitOf, Turns
+from ingest.limits.turns import Counted, LimitOf, Turns
 from ingest.venues.base import RestLimits
 
 _log = structlog.get_logger(__name__)
@@ -56,8 +56,8 @@ class Broker:
         """*base_s*, *cap_s*: as `Reach` has them."""
         self.turns = Turns(limit_of, group_of=venue_group, new_reach=lambda: Reach(base_s, cap_s))
         self.changed = asyncio.Event()  # something was used or banned; its reader clears it
-        self._failing_since_s: dict[str, float] = {}  # by host
-        self._said: set[str] = set()  # of these, those that are logged
+        self._failing_since_s: dict[Counted, float] = {}
+        self._said: set[Counted] = set()  # of these, those that are logged
         self._go: dict[int, Callable[[int], None]] = {}  # by owner
         self._owners = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -124,19 +124,20 @@ class Broker:
 
     def _say_reached(self, now_s: float) -> None:
         """Log which hosts are not reached, and are again, once for all who wait for it."""
-        for host, failed in self.turns.failing():
+        for counted, failed in self.turns.failing():
             if not failed:
-                since_s = self._failing_since_s.pop(host, now_s)
-                if host in self._said:
-                    self._said.remove(host)
+                since_s = self._failing_since_s.pop(counted, now_s)
+                if counted in self._said:
+                    self._said.remove(counted)
                     away_s = round(now_s - since_s, 3)
-                    _log.info("limits: a host is reached again", host=host, away_s=away_s)
+                    _log.info("limits: a host is reached again", host=counted.host, away_s=away_s)
                 continue
-            since_s = self._failing_since_s.setdefault(host, now_s)
-            if failed > 1 and host not in self._said:  # a single one says so itself
-                self._said.add(host)
+            self._failing_since_s.setdefault(counted, now_s)
+            if failed > 1 and counted not in self._said:  # a single one says so itself
+                self._said.add(counted)
                 _log.warning(
-                    "limits: a host is not reached; one connection tries for all", host=host
+                    "limits: a host is not reached; one connection tries for all",
+                    host=counted.host,
                 )
 
 

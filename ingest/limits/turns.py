@@ -126,11 +126,11 @@ class Turns:
         if reach is not None:
             reach.lost()
 
-    def failing(self) -> Iterator[tuple[str, int]]:
-        """Yield each host that is connected to, and `Reach.failed`."""
+    def failing(self) -> Iterator[tuple[Counted, int]]:
+        """Yield what is connected to, and `Reach.failed` of it."""
         for queue in self._queues.values():
             if queue.reach is not None:
-                yield queue.counted.host, queue.reach.failed
+                yield queue.counted, queue.reach.failed
 
     def forget(self, owner: int) -> None:
         """Give up all that one who is gone waited for or tried. What it used stays used."""

@@ -144,6 +144,9 @@ async def test_one_tries_for_all() -> None:
     lane = Lane("connect", "binance", "w:443")
     trying = failed = 0
     with capture_logs() as lines:
+        # Another venue at the same place is reached.
+        other = Lane("connect", "okx", "w:443")
+        gates[0].ended(await gates[0].turn(other, timeout_s=DEADLINE_S), reached=True)
 
         async def connect(number: int) -> None:
             nonlocal trying, failed
