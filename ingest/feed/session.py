@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -116,6 +116,11 @@ class FeedSession:
             self._publisher.leaving(left)
         self._stir.set()
 
+    def drop(self, topics: Sequence[Topic]) -> None:
+        """Leave topics for good, at the venue's pace."""
+        self._subscriber.drop(topics)
+        self._stir.set()
+
     def leave(self, reason: str) -> None:
         """Leave the connection for a new one."""
         self._leaving = Reconnect(reason)
@@ -205,7 +210,7 @@ class FeedSession:
             try:
                 if self._publisher.publish(part, rx):
                     wanted = True
-                elif not part.shared:
+                elif not self._is_passed_over(part):
                     unwanted = True
             except DecodeError as exc:
                 refused = refused or exc
@@ -221,10 +226,13 @@ class FeedSession:
     def _on_data(self, data: Data, payload: bytes, rx: int) -> None:
         if self._publisher.publish(data, rx):
             self._counters.data += 1
-        elif data.shared:
-            self._counters.control += 1  # passed over, as what carries no data for us
+        elif self._is_passed_over(data):
+            self._counters.control += 1  # as what carries no data for us
         else:
             self._on_unknown(payload)
+
+    def _is_passed_over(self, data: Data) -> bool:
+        return data.shared or self._publisher.is_closed(data.topic)
 
     def _on_unknown(self, payload: bytes) -> None:
         self._counters.unknown_topic += 1

@@ -58,7 +58,8 @@ class Recorder:
         sink = NoSink(files)
         # Twice: a connection that is being closed still counts while its successor opens.
         self._session = AsyncSession(max_clients=2 * len(plan.connections))
-        gate = local_gate(Broker())
+        reconnect = plan.reconnect
+        gate = local_gate(Broker(base_s=reconnect.base_s, cap_s=reconnect.cap_s))
         self._feeds = [self._feed(connection, sink, gate) for connection in plan.connections]
 
     def stop(self, reason: str) -> None:

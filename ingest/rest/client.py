@@ -63,7 +63,7 @@ class RestClient:
             try:
                 return await self._ask(request, what, deadline)
             finally:
-                self._gate.answered(turn)
+                self._gate.ended(turn, reached=True)
         except TimeoutError as exc:
             raise RestError(late) from exc
         finally:
