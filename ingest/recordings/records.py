@@ -7,6 +7,12 @@ recorded connection; formats that keep one connection per file use the file name
 from msgspec import Struct
 
 
+class VenueNamed(Struct, frozen=True, gc=False):
+    """The file says itself which venue it is of."""
+
+    venue: str
+
+
 class WsOpened(Struct, frozen=True, gc=False):
     """A WebSocket was opened; on some venues the URL carries the subscription."""
 
@@ -49,4 +55,4 @@ class RestAnswer(Struct, frozen=True, gc=False):
     body: bytes
 
 
-Record = WsOpened | WsSent | WsMessage | WsClosed | RestAnswer
+Record = VenueNamed | WsOpened | WsSent | WsMessage | WsClosed | RestAnswer

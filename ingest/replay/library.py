@@ -12,7 +12,15 @@ from msgspec import Struct
 
 from ingest.recordings.errors import RecordingError
 from ingest.recordings.reader import find_files, read_file
-from ingest.recordings.records import Record, RestAnswer, WsClosed, WsMessage, WsOpened, WsSent
+from ingest.recordings.records import (
+    Record,
+    RestAnswer,
+    VenueNamed,
+    WsClosed,
+    WsMessage,
+    WsOpened,
+    WsSent,
+)
 from ingest.replay.dialects import DIALECTS
 from ingest.replay.dialects.base import Dialect
 from ingest.replay.tracks import Entry, Stretch, Track, arrange
@@ -108,7 +116,7 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
                     key = dialect.rest_key(parts.path, parts.query)
                     if key is not None:
                         answers[key].append(record)
-                case WsOpened() | WsSent() | WsClosed():
+                case VenueNamed() | WsOpened() | WsSent() | WsClosed():
                     pass  # what the recording client did does not bind today's
     tracks, stretches = arrange(entries)
     for recorded in answers.values():
@@ -118,6 +126,8 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
 
 def _dialect_of(file: Path, records: Sequence[Record]) -> Dialect | None:
     for record in records:
+        if isinstance(record, VenueNamed):
+            return DIALECTS.get(record.venue)
         if isinstance(record, WsOpened | RestAnswer):
             parts = urlsplit(record.url)
             same = [d for d in DIALECTS.values() if parts.hostname in d.hosts]

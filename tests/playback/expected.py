@@ -3,7 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from tests.playback.book import PlainBook
 from tests.playback.recording import File
 from tests.playback.wire import Entry, Rules, load
 
@@ -75,3 +77,16 @@ def read(rules: Rules, files: Sequence[File]) -> Expected:
             if channel == original:
                 expected.streams[copy, name] = expected.streams[channel, name]
     return expected
+
+
+def last_book(wanted: Expected, name: str) -> Any:
+    """The book at the end, of the recording as it was."""
+    book, snapshots = PlainBook(wanted.rules.depth), wanted.snapshots[name]
+    if snapshots:
+        book.replace(snapshots[0].bids, snapshots[0].asks)
+    for entry in wanted.books[name]:
+        if entry["type"] == "snapshot":
+            book.replace(entry["bids"], entry["asks"])
+        elif not snapshots or int(entry["seq"]) > snapshots[0].seq:
+            book.apply(entry["bids"], entry["asks"])
+    return book.sides

@@ -6,7 +6,6 @@ As test_recordings.py; INGEST_SEEDS says how many faults of each kind are made (
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from tests.playback import expected, recording
 from tests.playback.book import PlainBook
 from tests.playback.compare import Reader, compare_entries
 from tests.playback.disturb import ANSWERS, Fault, disturb
-from tests.playback.expected import Expected
+from tests.playback.expected import Expected, last_book
 from tests.playback.play import Entry, Live, is_marker, play
 from tests.playback.test_recordings import SESSIONS
 from tests.playback.wire import rules_of
@@ -24,19 +23,6 @@ BY_NUMBER = ("binance", "binance-usdm", "kucoin", "gateio", "deribit", "bybit")
 BY_CHECKSUM = {"okx": 25, "kraken-v1": 10}  # levels a side that it covers
 # Nothing that these send would show a loss: bitstamp, coinbase, gemini, bitmex. htx sends
 # whole books; bitfinex counts the messages of a connection, which no replay has.
-
-
-def final(wanted: Expected, name: str) -> Any:
-    """The book at the end, of the recording as it was."""
-    book, snapshots = PlainBook(wanted.rules.depth), wanted.snapshots[name]
-    if snapshots:
-        book.replace(snapshots[0].bids, snapshots[0].asks)
-    for entry in wanted.books[name]:
-        if entry["type"] == "snapshot":
-            book.replace(entry["bids"], entry["asks"])
-        elif not snapshots or int(entry["seq"]) > snapshots[0].seq:
-            book.apply(entry["bids"], entry["asks"])
-    return book.sides
 
 
 def shows(wanted: Expected, fault: Fault) -> bool:
@@ -116,7 +102,7 @@ def test_a_fault(name: str, paths: list[Path], kind: str, seed: int) -> None:
         assert outcome.totals["book_repeats"] >= 1
         assert sum(e.get("seq") == fault.delta["seq"] for e in found if e["type"] == "delta") == 1
 
-    reader, last = Reader(rules.depth), final(wanted, fault.instrument)
+    reader, last = Reader(rules.depth), last_book(wanted, fault.instrument)
     for entry in found:
         reader.take(entry)
     if shows(wanted, fault) or kind == "repeat" or over_rest:
