@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from ingest.errors import DecodeError
-from ingest.feed.counters import FeedCounters, count
+from ingest.feed.counters import FeedCounters, count, count_words
 from ingest.feed.heartbeat import HeartbeatClock
 from ingest.feed.ports import FeedSink, FeedSocket
 from ingest.feed.publisher import FeedPublisher
@@ -195,10 +195,13 @@ class FeedSession:
                 self._on_control(part, payload, rx)
                 continue
             try:
-                if self._publisher.publish(part, rx):
+                said = self._publisher.publish(part, rx)
+                if said is not None:
                     wanted = True
                 elif not part.shared:
                     unwanted = True
+                if said != "events":
+                    self._pass_over(part, said)
             except DecodeError as exc:
                 refused = refused or exc
         if refused is not None:
@@ -211,12 +214,21 @@ class FeedSession:
             self._counters.control += 1
 
     def _on_data(self, data: Data, payload: bytes, rx: int) -> None:
-        if self._publisher.publish(data, rx):
+        said = self._publisher.publish(data, rx)
+        if said is not None:
             self._counters.data += 1
         elif data.shared:
             self._counters.control += 1  # passed over, as what carries no data for us
         else:
             self._on_unknown(payload)
+        if said != "events":
+            self._pass_over(data, said)
+
+    def _pass_over(self, data: Data, said: str | None) -> None:
+        if said is not None:
+            count(self._counters.passed_over, "nothing new")
+        elif data.shared:
+            count(self._counters.passed_over, "not asked for")
 
     def _on_unknown(self, payload: bytes) -> None:
         self._counters.unknown_topic += 1
@@ -239,6 +251,7 @@ class FeedSession:
         elif isinstance(inbound, Answer):
             self._answers.append(inbound.payload)
         elif isinstance(inbound, Ignored):
+            count_words(self._counters.passed_over, inbound.reason)
             _log.debug("feed: passed over", reason=inbound.reason)
             return
         self._stir.set()

@@ -14,6 +14,7 @@ from ingest import venues
 from ingest.config.schema import Config
 from ingest.errors import IngestError
 from ingest.feed.connection import FeedConnection
+from ingest.feed.counters import merge
 from ingest.feed.status import FeedStatus
 from ingest.instruments import InstrumentSource
 from ingest.instruments.cache import ListingCache
@@ -51,6 +52,7 @@ class Recorded(Struct, kw_only=True):
     control: int
     unknown_topic: int
     decode_errors: dict[str, int]
+    passed_over: dict[str, int]  # of data and control, what has no event by design
     bytes: int  # on disk
     files: list[str]
 
@@ -185,11 +187,11 @@ class Recorder:
         counters = [feed.counters for feed in self._feeds]
         disconnects: dict[str, int] = {}
         errors: dict[str, int] = {}
+        passed_over: dict[str, int] = {}
         for each in counters:
-            for reason, number in each.disconnects.items():
-                disconnects[reason] = disconnects.get(reason, 0) + number
-            for reason, number in each.decode_errors.items():
-                errors[reason] = errors.get(reason, 0) + number
+            merge(disconnects, each.disconnects)
+            merge(errors, each.decode_errors)
+            merge(passed_over, each.passed_over)
         return Recorded(
             out=str(out),
             ended_by=self._ended_by,
@@ -203,6 +205,7 @@ class Recorder:
             control=sum(each.control for each in counters),
             unknown_topic=sum(each.unknown_topic for each in counters),
             decode_errors=errors,
+            passed_over=passed_over,
             bytes=self._files.written_bytes,
             files=[str(path) for path in self._files.paths],
         )
