@@ -30,13 +30,39 @@ class Expected:
     streams: defaultdict[Stream, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     snapshots: defaultdict[str, list[Snapshot]] = field(default_factory=lambda: defaultdict(list))
     data: int = 0  # frames with data, those that become no event included
+    nothing: int = 0  # of these, frames that say nothing new
     reasons: Counter[str] = field(default_factory=Counter)  # why the others have none
+
+    @property
+    def book(self) -> str:
+        """The channel that has the books: the one that the rules name, else the usual one."""
+        channels = {channel for channel, _ in self.streams}
+        return "book" if "book" in channels and self.rules.book not in channels else self.rules.book
 
     @property
     def books(self) -> dict[str, list[Entry]]:
         """The entries of each book by instrument."""
-        book = self.rules.book
+        book = self.book
         return {name: found for (channel, name), found in self.streams.items() if channel == book}
+
+    @property
+    def copies(self) -> set[str]:
+        """Further channels with the same books."""
+        return {copy for copy, original in self.rules.copies.items() if original == self.book}
+
+    @property
+    def other(self) -> dict[str, int]:
+        """Frames that are data and become no event, by the product's reason for it."""
+        return {
+            reason: number
+            for reason, number in self.reasons.items()
+            if not reason.startswith(("control", "unread"))
+        }
+
+    @property
+    def unread(self) -> dict[str, int]:
+        """Frames that the rules do not know: they are not asked for, and not compared."""
+        return {r: number for r, number in self.reasons.items() if r.startswith("unread")}
 
     def feeds(self) -> list[tuple[list[str], list[str]]]:
         """Channels and instruments, each stream once: those of the same instruments together."""
@@ -68,6 +94,7 @@ def read(rules: Rules, files: Sequence[File]) -> Expected:
                 expected.reasons[events] += 1
                 continue
             expected.data += 1
+            expected.nothing += all(entry is None for _, _, entry in events)
             for channel, instrument, entry in events:
                 stream = expected.streams[channel, instrument]
                 if entry is not None:
