@@ -10,13 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
 from ingest import codecs
 from ingest.codecs import KeyForm
+from ingest.config import redis_url
 from ingest.config.problems import choose
+from ingest.config.redis_url import check_host
 
 
 class Leaf(Struct, frozen=True):
@@ -36,69 +38,51 @@ _UNITS = {
     "kib": 2**10,
     "mib": 2**20,
     "gib": 2**30,
+    "tb": 10**12,
+    "tib": 2**40,
 }
 _SIZE = re.compile(r"([0-9][0-9_]*)\s*([a-z]*)", re.IGNORECASE)
 MIN_SIZE, MAX_SIZE = 2**10, 2**30
 SIZE = "a size from 1KiB to 1GiB, such as 16MiB, 512KiB or 4_000_000 (bytes)"
+MIN_DISK_SIZE, MAX_DISK_SIZE = 2**20, 2**40
+DISK_SIZE = "a size from 1MiB to 1TiB, such as 4GiB, 500MB or 4_000_000 (bytes)"
 
 
 def parse_size(value: object) -> int:
     """Bytes of `16MiB`, `16MB` or a whole number."""
+    return _size(value, MIN_SIZE, MAX_SIZE, SIZE)
+
+
+def parse_disk_size(value: object) -> int:
+    """As `parse_size`, of what is kept on disk."""
+    return _size(value, MIN_DISK_SIZE, MAX_DISK_SIZE, DISK_SIZE)
+
+
+def _size(value: object, least: int, most: int, accepts: str) -> int:
     match = _SIZE.fullmatch(value if isinstance(value, str) else str(value))
     unit = _UNITS.get(match[2].lower()) if match and not isinstance(value, bool) else None
     if match is None or unit is None:
-        raise ValueError(f"use {SIZE}")
+        raise ValueError(f"use {accepts}")
     size = int(match[1].replace("_", "")) * unit
-    if not MIN_SIZE <= size <= MAX_SIZE:
-        raise ValueError(f"use {SIZE}")
+    if not least <= size <= most:
+        raise ValueError(f"use {accepts}")
     return size
 
 
-REDIS_URL = "a URL redis://[user:password@]host[:port][/database], rediss://… (TLS) or unix:///path"
-# What redis-py understands in a URL's query and a sink may be given.
-_REDIS_OPTIONS: dict[str, Callable[[str], object]] = {
-    "db": int,
-    "client_name": str,
-    "health_check_interval": float,
-    "protocol": int,
-    "socket_connect_timeout": float,
-    "socket_timeout": float,
-    "ssl_ca_certs": str,
-    "ssl_ca_path": str,
-    "ssl_cert_reqs": str,
-    "ssl_certfile": str,
-    "ssl_check_hostname": str,
-    "ssl_keyfile": str,
-    "username": str,
-    "password": str,
-}
+REDIS_URL = redis_url.ACCEPTED
 
 
 def parse_redis_url(value: object) -> str:
-    """A URL that redis-py's `from_url` takes."""
+    """One server, Sentinels or a cluster: see `ingest.config.redis_url`."""
     text = _text(value, REDIS_URL)
-    url = _split(text, ("redis", "rediss", "unix"), REDIS_URL)
-    for name, option in parse_qsl(url.query, keep_blank_values=True):
-        if name not in _REDIS_OPTIONS:
-            raise ValueError(f"it has no option {name}; {choose(name, _REDIS_OPTIONS)}")
-        try:
-            _REDIS_OPTIONS[name](option)
-        except ValueError:
-            raise ValueError(f"its option {name} takes a number") from None
-    if url.scheme == "unix":
-        if url.hostname or len(url.path) < 2:  # unix://run/x: "run" would be a host
-            raise ValueError("the path of the socket must be absolute; use unix:///path")
-        return text
-    _check_host(url)
-    if not re.fullmatch(r"/?[0-9]{0,5}", url.path):
-        raise ValueError("what follows the host is the number of the database; use …/0")
+    redis_url.parse_redis_url(text)
     return text
 
 
 def _url_parser(schemes: tuple[str, ...], accepts: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         text = _text(value, accepts)
-        _check_host(_split(text, schemes, accepts))
+        check_host(_split(text, schemes, accepts))
         return text
 
     return parse
@@ -232,17 +216,3 @@ def _split(text: str, schemes: tuple[str, ...], accepts: str) -> SplitResult:
     if url.scheme not in schemes or "://" not in text:
         raise ValueError(f"use {accepts}")
     return url
-
-
-def _check_host(url: SplitResult) -> None:
-    try:
-        port = url.port
-    except ValueError:
-        raise ValueError(
-            "its port is not a number from 1 to 65535"
-            " (in a password, write / as %2F, @ as %40, : as %3A)"
-        ) from None
-    if port == 0:
-        raise ValueError("its port is not a number from 1 to 65535")
-    if not url.hostname:
-        raise ValueError("it names no host")

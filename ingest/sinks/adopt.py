@@ -8,12 +8,14 @@ changes.
 """
 
 import asyncio
+from copy import copy
 from typing import Any
 
 import redis
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
+from ingest.config.redis_url import Address
 from ingest.errors import ConfigError, SinkError
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.reactions import Reaction, reaction_to
@@ -21,11 +23,11 @@ from ingest.sinks.reactions import Reaction, reaction_to
 _POOL_ONLY = ("max_connections", "timeout")
 
 
-class Target:
-    """A server, by its URL: how to connect, and how to speak of it without its password."""
+class Server:
+    """One server: how to connect to it, and how to speak of it without its password."""
 
     def __init__(self, url: str, *, timeout_s: float, client_name: str) -> None:
-        """Raises ConfigError if redis-py cannot make sense of *url*."""
+        """*url* is one that redis-py knows. Raises ConfigError if it makes no sense of it."""
         defaults: dict[str, Any] = {
             "client_name": client_name,
             "socket_timeout": timeout_s,
@@ -39,13 +41,21 @@ class Target:
             self._class: type[AbstractConnection] = self._options.pop("connection_class")
             self._class(**self._options)  # finds unknown and wrong options now, not in the night
         except (ValueError, TypeError, RedisError) as exc:
-            raise ConfigError(
-                [
-                    f"redis.url: {exc}; use redis://[user:password@]host[:port][/db], "
-                    "rediss://… for TLS, or unix:///path/to/socket[?db=n]"
-                ]
-            ) from exc
+            raise ConfigError([f"redis.url: {exc}"]) from exc
         self._timeout_s = timeout_s
+
+    def at(self, address: Address, **changes: Any) -> "Server":
+        """Return the same at another address; *changes* are options of redis-py."""
+        other = copy(self)
+        host, port = address
+        other._options = {**self._options, "host": host, "port": port, **changes}
+        return other
+
+    def within(self, timeout_s: float) -> "Server":
+        """Return the same with at most so much time to connect."""
+        other = copy(self)
+        other._timeout_s = min(self._timeout_s, timeout_s)
+        return other
 
     def __str__(self) -> str:
         """Return host, port and database, or the socket's path."""

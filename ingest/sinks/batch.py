@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from ingest.sinks.buffer import Entry
 from ingest.sinks.entry_id import IdsExhausted
 from ingest.sinks.resp import EXEC, MULTI
+from ingest.spool import Position
 
 _SMALL = tuple(b"%d\r\n" % n for n in range(10))
 
@@ -24,33 +25,50 @@ _SMALL = tuple(b"%d\r\n" % n for n in range(10))
 class Batch:
     """Entries that are sent, and if need be sent again, with ids that stay."""
 
-    __slots__ = ("_commands", "entries", "ids", "uncertain")
+    __slots__ = ("entries", "ids", "settles", "uncertain")
 
-    def __init__(self, entries: list[Entry], ids: list[bytes], commands: list[bytes]) -> None:
+    def __init__(self, entries: list[Entry], ids: list[bytes]) -> None:
         self.entries = entries
         self.ids = ids  # per entry, as a RESP bulk string
+        # Up to where the spool's entries are settled when this is; None: none are in it.
+        self.settles: Position | None = None
         self.uncertain = False  # sent, and the answer never came: may be stored already
-        self._commands = commands
 
     def packed(self) -> bytes:
         """Return the transaction as it goes to the server."""
-        return b"".join((MULTI, *self._commands, EXEC))
+        pieces = [MULTI]
+        for (stream, _, count, encoded), id_bulk in zip(self.entries, self.ids, strict=True):
+            pieces += (stream.prefix.head(count), id_bulk, encoded)
+        pieces.append(EXEC)
+        return b"".join(pieces)
 
     def without(self, indexes: Sequence[int]) -> "Batch":
         """Return the batch without some entries, the others' ids unchanged."""
         gone = set(indexes)
-        keep = [i for i in range(len(self.entries)) if i not in gone]
-        rest = Batch(
-            [self.entries[i] for i in keep],
-            [self.ids[i] for i in keep],
-            [self._commands[i] for i in keep],
-        )
-        rest.uncertain = self.uncertain
-        return rest
+        return self.only([i for i in range(len(self.entries)) if i not in gone])
+
+    def only(self, indexes: Sequence[int]) -> "Batch":
+        """Return the batch with some of the entries only, their ids unchanged."""
+        part = Batch([self.entries[i] for i in indexes], [self.ids[i] for i in indexes])
+        part.settles = self.settles
+        part.uncertain = self.uncertain
+        return part
+
+
+def joined(parts: Sequence[Batch]) -> Batch:
+    """Return parts of one batch as one batch; it is as uncertain as any of them."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = Batch(
+        [entry for part in parts for entry in part.entries],
+        [id_bulk for part in parts for id_bulk in part.ids],
+    )
+    whole.uncertain = any(part.uncertain for part in parts)
+    return whole
 
 
 def build_batch(taken: Sequence[Entry], on_exhausted: Callable[[Entry], None]) -> Batch:
-    """Give every entry its id, once, and pack the commands.
+    """Give every entry its id, once.
 
     Ids are chosen here rather than when an entry is handed over, because only now
     the stream's last id is sure to be known, and because an entry that had to be
@@ -59,13 +77,11 @@ def build_batch(taken: Sequence[Entry], on_exhausted: Callable[[Entry], None]) -
     """
     entries: list[Entry] = []
     ids: list[bytes] = []
-    commands: list[bytes] = []
     known_ms = -1
     id_start = bulk_start = b""
     for entry in taken:
-        stream, rx_ns, count, encoded = entry
         try:
-            ms, n = stream.ids.next(rx_ns)
+            ms, n = entry[0].ids.next(entry[1])
         except IdsExhausted:
             on_exhausted(entry)
             continue
@@ -79,7 +95,6 @@ def build_batch(taken: Sequence[Entry], on_exhausted: Callable[[Entry], None]) -
         else:
             tail = b"%d" % n
             id_bulk = b"$%d\r\n%b%b\r\n" % (len(id_start) + len(tail), id_start, tail)
-        commands.append(stream.prefix.head(count) + id_bulk + encoded)
         ids.append(id_bulk)
         entries.append(entry)
-    return Batch(entries, ids, commands)
+    return Batch(entries, ids)

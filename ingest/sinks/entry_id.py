@@ -110,3 +110,14 @@ def parse_entry_id(text: bytes) -> EntryId:
     if not dash:
         raise ValueError(f"expected an entry id <ms>-<n>, found {text[:50]!r}")
     return int(ms), int(n)
+
+
+def pack_id(ms: int, n: int) -> bytes:
+    """Return an id as batches hold it: a RESP bulk string."""
+    text = b"%d-%d" % (ms, n)
+    return b"$%d\r\n%b\r\n" % (len(text), text)
+
+
+def parse_bulk_id(id_bulk: bytes) -> EntryId:
+    """Read an id as batches hold it: a RESP bulk string."""
+    return parse_entry_id(id_bulk.split(b"\r\n")[1])

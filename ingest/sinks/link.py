@@ -6,6 +6,7 @@ from typing import Any
 
 from hiredis import HiredisError, PushNotification, Reader
 
+from ingest.sinks.adopt import Server
 from ingest.sinks.errors import Unavailable
 
 _READ_BYTES = 256 * 1024
@@ -32,18 +33,33 @@ class Link:
         self._progress = asyncio.Event()
         self._task = asyncio.create_task(self._read(reader), name="sink-replies")
 
+    @classmethod
+    async def open(
+        cls, server: Server, *, reply_timeout_s: float, on_lost: Callable[[], None]
+    ) -> "Link":
+        """Connect to *server*.
+
+        Raises:
+            Unavailable: there is no connection.
+        """
+        reader, writer = await server.connect()
+        return cls(reader, writer, reply_timeout_s=reply_timeout_s, on_lost=on_lost)
+
     @property
     def lost(self) -> str | None:
         """Why the connection is unusable; None while it is fine."""
         return self._lost
 
-    async def call(self, data: bytes, replies: int) -> list[Any]:
+    async def call(self, data: bytes, replies: int, *, blocks_s: float = 0.0) -> list[Any]:
         """Write whole commands and return their replies, error replies as values.
+
+        *blocks_s*: how long a command among them may make the server wait.
 
         Raises:
             Unavailable: lost before the last reply came, or the server sent nothing
                 for `reply_timeout_s`. What it has executed is unknown then.
         """
+        silence_s = self._reply_timeout_s + blocks_s
         if self._lost is not None:
             raise Unavailable(self._lost)
         self._replies = []
@@ -53,10 +69,10 @@ class Link:
         while len(self._replies) < replies:
             self._progress.clear()
             try:
-                async with asyncio.timeout(self._reply_timeout_s):
+                async with asyncio.timeout(silence_s):
                     await self._progress.wait()
             except TimeoutError as exc:
-                self._lose(f"no reply within {self._reply_timeout_s:g} s")
+                self.give_up(f"no reply within {silence_s:g} s")
                 raise Unavailable(str(self._lost)) from exc
             if self._lost is not None:
                 raise Unavailable(self._lost)
@@ -65,7 +81,7 @@ class Link:
 
     async def close(self) -> None:
         """Close at once; anything unsent is dropped. Never raises, never waits long."""
-        self._lose("closed")
+        self.give_up("closed")
         self._task.cancel()
         await asyncio.wait([self._task])
 
@@ -90,9 +106,10 @@ class Link:
                 self._progress.set()
         except (OSError, HiredisError) as exc:
             reason = str(exc) or type(exc).__name__
-        self._lose(reason)
+        self.give_up(reason)
 
-    def _lose(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """Make it unusable at once, unless it is already."""
         if self._lost is not None:
             return
         self._lost = reason

@@ -2,20 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
+from hiredis import ReplyError
 
+from ingest.errors import SinkError
 from ingest.logging import worth_a_line
-from ingest.sinks.batch import Batch, build_batch
-from ingest.sinks.buffer import Entry, PendingBuffer, StreamWriter
+from ingest.sinks.batch import Batch, build_batch, joined
+from ingest.sinks.buffer import Entry, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.errors import Unavailable
+from ingest.sinks.entry_id import EntryId, parse_bulk_id
+from ingest.sinks.errors import Moved, Unavailable, most_urgent
 from ingest.sinks.last_ids import NO_ID, last_id, last_id_command
-from ingest.sinks.link import Link
-from ingest.sinks.reactions import Reaction, error_code
+from ingest.sinks.overflow import Overflow
+from ingest.sinks.reactions import Reaction, error_code, reaction_to
+from ingest.sinks.recent import RecentBatches, beyond_reach
 from ingest.sinks.refused import RefusedEntries
+from ingest.sinks.resp import command
 from ingest.sinks.settings import SinkSettings
+from ingest.sinks.transport import Question, Sent, Transport
+from ingest.sinks.trimming import Trimming
 from ingest.sinks.verdict import Verdict, judge
 
 _STREAMS_PER_QUESTION = 64  # XINFO also returns two whole entries, which may be large books
@@ -34,21 +43,45 @@ class Publisher:
         self.hurry = asyncio.Event()  # cut the present wait short, once
         self._buffer = buffer
         self._counters = counters
-        self._batch: Batch | None = None
+        self._batches: deque[Batch] = deque()  # those that have their ids, the next one first
+        self._settings = settings
+        self._recent = RecentBatches(settings)
         self._unlearned: list[StreamWriter] = []
+        self._overflow: Overflow | None = None
+        self._conflated_next = False  # before anything else from the overflow
+        self._held: list[tuple[StreamWriter, Preface, bool]] = []  # and whether they are wanted
+        self._trimming: Trimming | None = None
+        if settings.max_age_s is not None:
+            self._trimming = Trimming(settings.max_age_s, time.monotonic(), time.time())
+        self._trim_failures = 0
         self._wait = settings.wait.backoff()
         self._operator = settings.operator.backoff()
         buffer.on_append = self.wake.set
 
+    def continue_with(self, overflow: Overflow) -> None:
+        """Take from there what is not in memory."""
+        self._overflow = overflow
+
+    def unsent(self) -> list[tuple[Entry, EntryId]]:
+        """Return what has its ids and is not settled; but for what is on the disk anyway."""
+        return [
+            (entry, parse_bulk_id(id_bulk))
+            for batch in self._batches
+            if batch.settles is None
+            for entry, id_bulk in zip(batch.entries, batch.ids, strict=True)
+        ]
+
     def learn(self, stream: StreamWriter) -> None:
         """Ask for the last id of *stream* before anything is sent to it."""
         self._unlearned.append(stream)
+        if self._trimming is not None:
+            self._trimming.add(stream.key)
 
     def learn_anew(self, streams: Iterable[StreamWriter]) -> None:
         """Ask for the last ids of all *streams*: this may be another server."""
         self._unlearned = list(streams)
 
-    async def run(self, link: Link) -> None:
+    async def run(self, link: Transport) -> None:
         """Publish over *link* until it is lost.
 
         Raises:
@@ -58,7 +91,8 @@ class Publisher:
         while True:
             try:
                 await self._learn(link)
-                batch = self._batch or self._next_batch()
+                await self._trim(link)
+                batch = self._batches[0] if self._batches else self._next_batch()
                 if batch is None:
                     await self._idle(link)
                 else:
@@ -68,51 +102,182 @@ class Publisher:
                     raise
                 await self._pause(exc.reaction, str(exc))
 
-    async def _learn(self, link: Link) -> None:
+    async def _learn(self, link: Transport) -> None:
         while self._unlearned:
             streams = self._unlearned[:_STREAMS_PER_QUESTION]
-            question = b"".join(last_id_command(stream.key) for stream in streams)
-            for stream, reply in zip(streams, await link.call(question, len(streams)), strict=True):
-                found = last_id(reply)
+            replies = await link.locate(
+                [Question(stream.key, last_id_command(stream.key)) for stream in streams]
+            )
+            last_ids = dict(zip(streams, map(last_id, replies), strict=True))
+            self._send_again(last_ids)
+            for stream, found in last_ids.items():
                 stream.ids.raise_to(found)
+                stream.packed = max(stream.packed, found)
                 preface, stream.preface = stream.preface, None
-                if preface is not None and preface.entry is not None and found != NO_ID:
-                    # Nothing was sent to its stream before: the front is its front.
-                    self._buffer.prepend(preface.entry)
-                    preface.entry = None
+                if preface is not None:
+                    self._held.append((stream, preface, found != NO_ID))
+            if not self._recovering:
+                self._put_prefaces()
             del self._unlearned[: len(streams)]
 
+    @property
+    def _recovering(self) -> bool:
+        """Whether what an earlier process left on the disk is still to be sent."""
+        return self._overflow is not None and self._overflow.spool.recovering
+
+    def _put_prefaces(self) -> None:
+        """Nothing of ours was sent to their streams before: the front is their front."""
+        for stream, preface, wanted in self._held:
+            # By now there may be something to come after, of what was recovered.
+            if preface.entry is not None and (wanted or stream.packed != NO_ID):
+                self._buffer.prepend(preface.entry)
+                preface.entry = None
+        self._held.clear()
+
+    def _send_again(self, last_ids: Mapping[StreamWriter, EntryId]) -> None:
+        """See to what the server acknowledged and does not have any more."""
+        counters = self._counters
+        lost = self._recent.take_lost(last_ids)
+        entries = [entry for batch in lost for entry in batch.entries]
+        if entries:
+            # Before all others, or their streams' ids would have passed them.
+            self._batches.extendleft(reversed(lost))
+            self._buffer.reclaim(entries)
+            counters.acked_entries -= len(entries)
+            counters.forgotten_entries += len(entries)
+            _log.warning(
+                "sink: the server has lost what it had acknowledged; sending it again",
+                entries=len(entries),
+                streams=len({entry[0] for entry in entries}),
+            )
+        for stream, last in last_ids.items():
+            if beyond_reach(stream, last):
+                stream.out_of_reach = None
+                stream.dropped += 1
+                if worth_a_line(counters.drop("forgotten")):
+                    _log.error(
+                        "sink: the server has lost more of a stream than is kept here",
+                        stream=stream.key,
+                        last_id="{}-{}".format(*last),
+                    )
+
     def _next_batch(self) -> Batch | None:
-        while taken := self._buffer.take():
-            batch = build_batch(taken, self._no_id_left)
+        while True:
+            if taken := self._buffer.take():
+                batch = build_batch(taken, self._no_id_left)
+            elif self._overflow is not None and self._buffer.diverting:
+                batch = self._from_overflow(self._overflow)
+            else:
+                return None
             if batch.entries:
-                self._batch = batch
+                self._batches.append(batch)
                 return batch
-        return None
+            self._on_settled(batch)
+
+    def _from_overflow(self, overflow: Overflow) -> Batch:
+        """Return what comes next: of conflated streams, and of the others, by turns."""
+        self._conflated_next = not self._conflated_next
+        if self._conflated_next:
+            self._buffer.extend(overflow.newest())
+            return build_batch(self._buffer.take(), self._no_id_left)
+        recovering = self._recovering
+        batch = overflow.next_batch()
+        if recovering and not self._recovering:
+            self._put_prefaces()
+        if not overflow.spool.unread:
+            # What comes from now on is taken after this batch.
+            self._buffer.extend(overflow.newest())
+            self._buffer.stop_diverting()
+        return batch
+
+    def _on_settled(self, batch: Batch) -> None:
+        if batch.settles is not None and self._overflow is not None:
+            self._overflow.spool.settle(batch.settles)
+            self._counters.spooled_bytes = self._overflow.spool.size
 
     def _no_id_left(self, entry: Entry) -> None:
-        self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
+        self.drop(entry, "ids_exhausted", "no id is left above those the stream holds")
 
-    async def _idle(self, link: Link) -> None:
+    async def _trim(self, link: Transport) -> None:
+        """Let go of what is too old in the streams whose turn it is; never holds up a batch."""
+        if self._trimming is None:
+            return
+        keys = self._trimming.due(time.monotonic())
+        if not keys:
+            return
+        oldest = b"%d" % self._trimming.oldest_ms(time.monotonic(), time.time())
+        questions = [
+            Question(key, command(b"XTRIM", key.encode(), b"MINID", b"~", oldest)) for key in keys
+        ]
+        for key, reply in zip(keys, await link.ask(questions), strict=True):
+            if isinstance(reply, ReplyError):
+                self._trim_failures += 1
+                if worth_a_line(self._trim_failures):
+                    _log.warning(
+                        "sink: a stream is not trimmed by age; trying again with the next round",
+                        stream=key,
+                        error=str(reply),
+                        total=self._trim_failures,
+                    )
+
+    async def _idle(self, link: Transport) -> None:
         self.wake.clear()
         if link.lost is not None:
             raise Unavailable(link.lost)
+        wait_s = None if self._trimming is None else self._trimming.wait_s(time.monotonic())
         self._buffer.idle = True
-        await self.wake.wait()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self.wake.wait()
+        except TimeoutError:
+            pass
         self._buffer.idle = False
 
-    async def _send(self, link: Link, batch: Batch) -> None:
-        counters = self._counters
-        data = batch.packed()
-        counters.written_entries += len(batch.entries)
-        counters.written_bytes += len(data)
+    async def _send(self, link: Transport, batch: Batch) -> None:
+        try:
+            sent = await link.store(batch)
+        except BaseException:
+            batch.uncertain = True
+            raise
+        left: list[Batch] = []
+        failures: list[SinkError] = []
+        for part in sent:
+            try:
+                rest = await self._settle(link, part)
+            except SinkError as exc:
+                failures.append(exc)
+                rest = part.batch
+                if isinstance(exc, Moved):
+                    self._unlearned += dict.fromkeys(entry[0] for entry in rest.entries)
+            if rest is not None:
+                left.append(rest)
+        if left:
+            self._batches[0] = joined(left)
+            self._batches[0].settles = batch.settles
+        else:
+            self._batches.popleft()
+            self._on_settled(batch)
+        if failures:
+            raise most_urgent(failures)
+
+    async def _settle(self, link: Transport, sent: Sent) -> Batch | None:
+        """Account for one transaction; return what has to be sent again, if anything.
+
+        Raises:
+            SinkError: all of it, for this reason.
+        """
+        batch, outcome = sent
         duplicates: list[int] = []
         foreign: list[int] = []
         try:
-            verdict = judge(await link.call(data, len(batch.entries) + 2), len(batch.entries))
+            if isinstance(outcome, SinkError):
+                raise outcome
+            verdict = judge(outcome, len(batch.entries))
             if verdict.refused:
                 refused = RefusedEntries(batch, verdict.refused)
-                duplicates, foreign = refused.settle(await link.call(*refused.question()))
+                duplicates, foreign = refused.settle(await link.ask(refused.questions()))
+                if duplicates and self._settings.wait_replicas:
+                    _check(await link.write(refused.said_again()))
         except BaseException:
             batch.uncertain = True
             raise
@@ -120,20 +285,19 @@ class Publisher:
             self._account(batch, verdict, duplicates, foreign)
             if verdict.again:
                 await self._pause(Reaction.WAIT, verdict.again[0][1])
-            return
-        counters.retried_entries += len(batch.entries) - len(verdict.dropped)
+            return None
+        self._counters.retried_entries += len(batch.entries) - len(verdict.dropped)
         if verdict.reaction is not None:
             raise Unavailable(verdict.error, verdict.reaction)
         self._drop_refused(batch, verdict)
         rest = batch.without([index for index, _ in verdict.dropped])
-        self._batch = rest if rest.entries else None
+        return rest if rest.entries else None
 
     def _account(
         self, batch: Batch, verdict: Verdict, duplicates: list[int], foreign: list[int]
     ) -> None:
         """Settle every entry of a batch that was executed."""
         counters = self._counters
-        self._batch = None
         self._wait.reset()
         self._operator.reset()
         refused = sorted([*foreign, *(index for index, _ in verdict.again)])
@@ -156,20 +320,21 @@ class Publisher:
             )
         self._drop_refused(batch, verdict)
         for index in late:
-            self._drop(batch.entries[index], "late", "refused under the only id it could have")
+            self.drop(batch.entries[index], "late", "refused under the only id it could have")
         if not refused and not verdict.dropped:
-            self._buffer.release(batch.entries)
+            self._recent.add(batch, self._buffer.release(batch.entries))
             return
-        kept = {*refused, *(index for index, _ in verdict.dropped)}
+        stored = batch.without([*refused, *(index for index, _ in verdict.dropped)])
         # First back, then release, or the buffer would seem empty in between.
         self._buffer.put_back([batch.entries[index] for index in again])
-        self._buffer.release(e for i, e in enumerate(batch.entries) if i not in kept)
+        self._recent.add(stored, self._buffer.release(stored.entries))
 
     def _drop_refused(self, batch: Batch, verdict: Verdict) -> None:
         for index, error in verdict.dropped:
-            self._drop(batch.entries[index], error_code(error), error)
+            self.drop(batch.entries[index], error_code(error), error)
 
-    def _drop(self, entry: Entry, reason: str, error: str) -> None:
+    def drop(self, entry: Entry, reason: str, error: str) -> None:
+        """Count an entry that is pending as lost, for good."""
         stream, _, _, encoded = entry
         stream.dropped += 1
         total = self._counters.drop(reason)
@@ -206,3 +371,11 @@ class Publisher:
                 await self.hurry.wait()
         except TimeoutError:
             pass
+
+
+def _check(replies: Sequence[Any]) -> None:
+    """Raise Unavailable if a command that cannot fail for good has failed."""
+    for reply in replies:
+        if isinstance(reply, ReplyError):
+            reaction = reaction_to(str(reply))
+            raise Unavailable(str(reply), Reaction.WAIT if reaction is Reaction.DROP else reaction)

@@ -14,34 +14,45 @@ from typing import Any
 
 from ingest.sinks.batch import Batch
 from ingest.sinks.buffer import StreamWriter
-from ingest.sinks.entry_id import EntryId, parse_entry_id
+from ingest.sinks.entry_id import EntryId, parse_bulk_id
 from ingest.sinks.last_ids import last_id, last_id_command
-from ingest.sinks.resp import bulk
+from ingest.sinks.resp import bulk, command
+from ingest.sinks.transport import Question
 
 
 class RefusedEntries:
     """The refused entries of one batch, and the questions that settle each case.
 
-    Pure: `question` is what to ask the server, `settle` reads its replies.
+    Pure: `questions` is what to ask the server, `settle` reads its replies.
     """
 
     def __init__(self, batch: Batch, indexes: Sequence[int]) -> None:
         self._batch = batch
         self._indexes = indexes
         self._streams = list(dict.fromkeys(batch.entries[i][0] for i in indexes))
+        self._last_of: dict[StreamWriter, EntryId] = {}
 
-    def question(self) -> tuple[bytes, int]:
-        """Return the commands as one piece, and how many replies they have."""
-        commands = [last_id_command(stream.key) for stream in self._streams]
+    def questions(self) -> list[Question]:
+        """Return what to ask."""
+        asked = [Question(s.key, last_id_command(s.key)) for s in self._streams]
         if self._batch.uncertain:
-            commands += [
-                b"*4\r\n"
-                + bulk(b"XRANGE")
-                + bulk(self._batch.entries[i][0].key.encode())
-                + self._batch.ids[i] * 2
-                for i in self._indexes
-            ]
-        return b"".join(commands), len(commands)
+            for i in self._indexes:
+                key, id_bulk = self._batch.entries[i][0].key, self._batch.ids[i]
+                asked.append(
+                    Question(key, b"*4\r\n" + bulk(b"XRANGE") + bulk(key.encode()) + id_bulk * 2)
+                )
+        return asked
+
+    def said_again(self) -> list[Question]:
+        """Return writes that change nothing, for replicas to be waited for.
+
+        What an earlier connection stored is not covered by this one's WAIT; a write that
+        comes after it is. After `settle`.
+        """
+        return [
+            Question(s.key, command(b"XSETID", s.key.encode(), b"%d-%d" % last))
+            for s, last in self._last_of.items()
+        ]
 
     def settle(self, replies: Sequence[Any]) -> tuple[list[int], list[int]]:
         """Return the indexes of duplicates and of those to be stored under a new id.
@@ -54,7 +65,7 @@ class RefusedEntries:
             SinkError: a reply makes no sense.
         """
         last_ids = [last_id(reply) for reply in replies[: len(self._streams)]]
-        last_of: dict[StreamWriter, EntryId] = dict(zip(self._streams, last_ids, strict=True))
+        last_of = self._last_of = dict(zip(self._streams, last_ids, strict=True))
         for stream, last in last_of.items():
             stream.ids.raise_to(last)
         if not self._batch.uncertain:
@@ -64,16 +75,25 @@ class RefusedEntries:
         newest = {entry[0]: index for index, entry in enumerate(self._batch.entries)}
         duplicates: list[int] = []
         foreign: list[int] = []
-        for index in self._indexes:
+        known: set[StreamWriter] = set()  # streams that hold one of ours
+        for index in reversed(self._indexes):
             stream = self._batch.entries[index][0]
-            # The batch was stored as a whole or not at all: where our newest entry is
-            # the stream's newest, the others are there, or were until they were trimmed.
-            stored = self._is_ours(index, found) or (
-                self._is_ours(newest[stream], found)
-                and last_of[stream] == _parse_bulk(self._batch.ids[newest[stream]])
-            )
-            (duplicates if stored else foreign).append(index)
-        return duplicates, foreign
+            # Entries of a stream are stored in their order: where one is there, those
+            # before it are, or were until they were trimmed. So they are where our
+            # newest one is the stream's newest.
+            if (
+                stream in known
+                or self._is_ours(index, found)
+                or (
+                    self._is_ours(newest[stream], found)
+                    and last_of[stream] == parse_bulk_id(self._batch.ids[newest[stream]])
+                )
+            ):
+                known.add(stream)
+                duplicates.append(index)
+            else:
+                foreign.append(index)
+        return duplicates[::-1], foreign[::-1]
 
     def _is_ours(self, index: int, found: Mapping[int, Any]) -> bool:
         """Tell whether XRANGE found one entry with exactly our fields."""
@@ -82,7 +102,3 @@ class RefusedEntries:
             return False
         fields = reply[0][1]
         return fields is not None and b"".join(map(bulk, fields)) == self._batch.entries[index][3]
-
-
-def _parse_bulk(id_bulk: bytes) -> EntryId:
-    return parse_entry_id(id_bulk.split(b"\r\n")[1])

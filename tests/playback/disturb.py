@@ -150,7 +150,7 @@ def _deltas(
                 continue
             events = read(load(line.payload))
             for other, name, entry in events if not isinstance(events, str) else ():
-                if other != channel or entry is None:
+                if other != channel or not isinstance(entry, dict):
                     continue
                 book = plain.setdefault(name, PlainBook(rules.depth))
                 if entry["type"] == "snapshot":

@@ -93,11 +93,13 @@ def read(rules: Rules, files: Sequence[File]) -> Expected:
             if isinstance(events, str):
                 expected.reasons[events] += 1
                 continue
-            expected.data += 1
+            reasons = {entry for _, _, entry in events if isinstance(entry, str)}
+            expected.reasons.update(reasons)
+            expected.data += not reasons
             expected.nothing += all(entry is None for _, _, entry in events)
             for channel, instrument, entry in events:
                 stream = expected.streams[channel, instrument]
-                if entry is not None:
+                if isinstance(entry, dict):
                     stream.append(entry)
     for copy, original in rules.copies.items():
         for channel, name in list(expected.streams):

@@ -32,7 +32,7 @@ def read_as(rules: Any, sample: Sample) -> list[dict[str, Any]] | str | None:
     if isinstance(found, str):
         return found
     own = [e for c, i, e in found if (c, i) == (sample.channel, sample.instrument)]
-    return [entry for entry in own if entry is not None] if own else None
+    return [entry for entry in own if isinstance(entry, dict)] if own else None
 
 
 @pytest.mark.parametrize(("start", "rules"), NAMES, ids=[start for start, _ in NAMES])

@@ -18,11 +18,12 @@ from tests.playback.book import PlainBook
 
 Wire = Any
 Entry = dict[str, Any]
-# Channel, instrument, entry; None: a frame of that stream that says nothing new.
-Events = list[tuple[str, str, Entry | None]]
+# Channel, instrument, entry; None: a frame of that stream that says nothing new; a text:
+# that the product passes over for this reason.
+Events = list[tuple[str, str, Entry | str | None]]
 # Events of a data frame; or why it is none: beginning with "control" where the replay
 # makes such frames itself instead of sending the recorded one, with "unread" where the
-# rules below do not know the frame. Anything else is the product's own reason.
+# rules below do not know the frame. Anything else is the product's reason to refuse it.
 Read = Callable[[Wire], Events | str]
 
 # fmt: off
@@ -285,7 +286,7 @@ def coinbase() -> Read:
         if kind == "subscriptions":
             return "control: subscriptions"
         if kind == "last_match":
-            return "last_match"
+            return [("trade", name, "last_match")]
         if kind == "match":
             taker = {"buy": "sell", "sell": "buy"}[frame["side"]]
             return [("trade", name, {"ts": iso(frame["time"]), "price": frame["price"],
@@ -391,7 +392,7 @@ def kucoin() -> Read:
 
 
 def kucoin_snapshot(url: str, body: Wire) -> Any:
-    found = re.search(r"level2\?symbol=([A-Z0-9-]+)", url)
+    found = re.search(r"level2(?:_100)?\?symbol=([A-Z0-9-]+)", url)
     if not found:
         return None
     d = body["data"]
@@ -539,7 +540,7 @@ def bitfinex() -> Read:
                                           ask=ask))]  # fmt: skip
         if channel == "trades":
             if body == "tu":
-                return "a trade, for the second time"
+                return [("trade", name, "a trade, for the second time")]
             if body != "te":
                 return [("trade", name, None)]  # what was before the subscription
             id_, when, amount, price = frame[2]

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,12 @@ def durable_server() -> Iterator[Server]:
     yield from new_server("--appendonly", "yes", "--appendfsync", "always")
 
 
+@pytest.fixture
+def forgetful_server() -> Iterator[Server]:
+    """A server of this test alone, which keeps nothing over a restart."""
+    yield from new_server()
+
+
 class Proxy:
     """Passes bytes on, and cuts or holds them back as told."""
 
@@ -215,6 +221,29 @@ async def proxy(server: Server) -> AsyncIterator[Proxy]:
     await proxy.stop()
 
 
+@pytest.fixture
+async def proxy_of() -> AsyncIterator[Callable[[Server], Awaitable[Proxy]]]:
+    """Starts a proxy before a server."""
+    started: list[Proxy] = []
+
+    async def start(server: Server) -> Proxy:
+        proxy = Proxy(server.path)
+        await proxy.start()
+        started.append(proxy)
+        return proxy
+
+    yield start
+    for proxy in started:
+        proxy.pass_replies()
+        await proxy.stop()
+
+
+class Writing:
+    """How many values each stream was given so far, from 0 on."""
+
+    values = 0
+
+
 class Kit:
     """What tests build and wait with. A fixture, since test modules import no conftest."""
 
@@ -252,6 +281,35 @@ class Kit:
         """Add one entry per value, received now."""
         for value in values:
             assert writer.add(time.time_ns(), *self.encoded(value, padding))
+
+    @contextlib.asynccontextmanager
+    async def writing(
+        self, sink: RedisStreamsSink, keys: Iterable[str]
+    ) -> AsyncIterator["Writing"]:
+        """Hand over entries to all streams meanwhile."""
+        writing = Writing()
+        writers = [sink.open_stream(key) for key in keys]
+
+        async def write() -> None:
+            while True:
+                for writer in writers:
+                    self.fill(writer, range(writing.values, writing.values + 20))
+                writing.values += 20
+                await sink.wait_writable()
+                await asyncio.sleep(0.002)
+
+        task = asyncio.create_task(write())
+        try:
+            yield writing
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def acked_more(self, sink: RedisStreamsSink) -> None:
+        """Wait until the sink gets on."""
+        before = sink.counters.acked_entries
+        await self.until(lambda: sink.counters.acked_entries > before + 100)
 
     @staticmethod
     async def until(condition: Callable[[], bool]) -> None:

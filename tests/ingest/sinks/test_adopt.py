@@ -9,13 +9,13 @@ import pytest
 from redis.asyncio.connection import Connection
 
 from ingest.errors import SinkError
-from ingest.sinks.adopt import Target, _take_streams
+from ingest.sinks.adopt import Server, _take_streams
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.reactions import Reaction
 
 
-def target(url: str, timeout_s: float = 5.0) -> Target:
-    return Target(url, timeout_s=timeout_s, client_name="adopt-test")
+def target(url: str, timeout_s: float = 5.0) -> Server:
+    return Server(url, timeout_s=timeout_s, client_name="adopt-test")
 
 
 async def test_what_redis_py_hands_over_is_a_working_connection(server) -> None:

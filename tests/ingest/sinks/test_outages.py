@@ -182,7 +182,7 @@ async def test_absent_at_start(durable_server, kit, logs) -> None:
 
 async def test_an_emptied_server_goes_on_with_higher_ids(server, kit, proxy) -> None:
     """FLUSHALL during an outage: no id is used twice, and nothing stalls."""
-    async with kit.running(proxy.url) as sink:
+    async with kit.running(proxy.url, max_resend_bytes=0) as sink:
         writer = sink.open_stream("s")
         writer.add(4_000_000_000_000 * 1_000_000, *kit.encoded(1))
         assert await sink.flush(5) == 0
