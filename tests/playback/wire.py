@@ -374,7 +374,8 @@ def kucoin() -> Read:
         if topic == "/market/level2":
             changes = {side: [[p, s] for p, s, _ in d["changes"][side] if p.strip("0.")]
                        for side in ("bids", "asks")}  # fmt: skip
-            return [("book", name, {"type": "delta", **changes, "seq": d["sequenceEnd"],
+            ts = {"ts": ms(d["time"])} if "time" in d else {}  # of newer servers
+            return [("book", name, {**ts, "type": "delta", **changes, "seq": d["sequenceEnd"],
                                     "first_seq": d["sequenceStart"]})]  # fmt: skip
         if topic != "/market/candles":
             return f"unread: {topic}"
@@ -535,7 +536,7 @@ def bitfinex() -> Read:
             return [("book", name, {"type": "delta", "bids": [], "asks": [],
                                     "checksum": frame[2]})]  # fmt: skip
         if channel == "ticker":
-            bid, _, ask, _, _, _, last, volume, high, low = body
+            bid, _, ask, _, _, _, last, volume, high, low = body[:10]
             return [("ticker", name, sent(last=last, high=high, low=low, volume=volume, bid=bid,
                                           ask=ask))]  # fmt: skip
         if channel == "trades":
@@ -596,7 +597,9 @@ def bitmex() -> Read:
                 sides[side].append([price, "0"])
         kind = "snapshot" if action == "partial" else "delta"
         asks = sides["Sell"][::-1] if action == "partial" else sides["Sell"]
-        return [("book", _bitmex_name(symbol), {"type": kind, "bids": sides["Buy"],
+        stamps = [iso(row["timestamp"]) for row in rows if "timestamp" in row]  # since 2022
+        ts = {"ts": max(stamps, key=int)} if stamps else {}
+        return [("book", _bitmex_name(symbol), {**ts, "type": kind, "bids": sides["Buy"],
                                                 "asks": asks})]  # fmt: skip
 
     def read(frame: Wire) -> Events | str:
@@ -621,9 +624,9 @@ def bitmex() -> Read:
         if action == "partial":  # the last before the subscription
             return [("trade", _bitmex_name(row["symbol"]), None) for row in rows]
         return [
-            ("trade", _bitmex_name(row["symbol"]), {
-                "ts": iso(row["timestamp"]), "price": row["price"], "size": row["size"],
-                "side": row["side"].lower(), "id": row["trdMatchID"]}) for row in rows
+            ("trade", _bitmex_name(row["symbol"]), sent(
+                ts=iso(row["timestamp"]), price=row["price"], size=row["size"],
+                side=row.get("side", "").lower(), id=row["trdMatchID"])) for row in rows
         ]  # fmt: skip
 
     return read
@@ -637,6 +640,8 @@ def gemini() -> Read:
         if frame["type"] == "heartbeat":
             return "control: heartbeat"
         name = split(frame["symbol"])
+        if frame["type"] == "trade" and frame["side"] not in ("buy", "sell"):
+            return [("book", name, None), ("trade", name, None)]  # a block trade
         if frame["type"] == "trade":
             return [("book", name, None),
                     ("trade", name, {"ts": ms(frame["timestamp"]), "price": frame["price"],
@@ -646,7 +651,8 @@ def gemini() -> Read:
             return "unread: " + frame["type"]
         sides = {side: [[p, s] for way, p, s in frame["changes"] if way == side]
                  for side in ("buy", "sell")}  # fmt: skip
-        kind = "snapshot" if "trades" in frame else "delta"
+        first = "trades" in frame or "auction_events" in frame
+        kind = "snapshot" if first else "delta"
         book = {"type": kind, "bids": sides["buy"], "asks": sides["sell"]}
         return [("book", name, book), ("trade", name, None)]
 
@@ -664,9 +670,10 @@ def htx(*, contracts: bool) -> Callable[[], Read]:
         name = f"{symbol}-PERP" if contracts else split(symbol)
         tick = frame["tick"]
         if kind == "trade.detail":
+            number = "id" if contracts else "tradeId"
             return [("trade", name, {
                 "ts": ms(d["ts"]), "price": d["price"], "size": d["amount"],
-                "side": d["direction"], "id": d["id" if contracts else "tradeId"]})
+                "side": d["direction"], "id": d.get(number, d["id"])})
                 for d in tick["data"]]  # fmt: skip
         if kind != "depth.step0":
             return f"unread: {kind}"
