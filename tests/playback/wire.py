@@ -624,9 +624,11 @@ def bitmex() -> Read:
         if action == "partial":  # the last before the subscription
             return [("trade", _bitmex_name(row["symbol"]), None) for row in rows]
         return [
-            ("trade", _bitmex_name(row["symbol"]), sent(
-                ts=iso(row["timestamp"]), price=row["price"], size=row["size"],
-                side=row.get("side", "").lower(), id=row["trdMatchID"])) for row in rows
+            ("trade", _bitmex_name(row["symbol"]), {
+                "ts": iso(row["timestamp"]), "price": row["price"], "size": row["size"],
+                "side": row["side"].lower(), "id": row["trdMatchID"]}
+             if "side" in row else None)  # a settlement
+            for row in rows
         ]  # fmt: skip
 
     return read
