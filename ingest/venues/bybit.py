@@ -626,19 +626,27 @@ VENUE = Venue(
     ),
     channels={
         "trade": ChannelSpec(topic="publicTrade.{symbol}", decode=_trades),
-        "bbo": ChannelSpec(topic="orderbook.1.{symbol}", new_decoder=_new_bbo),
+        # Books and tickers begin with a snapshot.
+        "bbo": ChannelSpec(topic="orderbook.1.{symbol}", new_decoder=_new_bbo, at_once=True),
         "book": ChannelSpec(topic=f"orderbook.{_DEPTH}.{{symbol}}", decode=_books),
         "ticker": ChannelSpec(
-            topic="tickers.{symbol}", new_decoder=_following(_TICKER_FIELDS, _ticker)
+            topic="tickers.{symbol}",
+            new_decoder=_following(_TICKER_FIELDS, _ticker),
+            at_once=True,
         ),
         "candle": ChannelSpec(topic="kline.{interval}.{symbol}", decode=_candles),
-        "mark": ChannelSpec(topic="tickers.{symbol}", new_decoder=_following(_MARK_FIELDS, _mark)),
+        "mark": ChannelSpec(
+            topic="tickers.{symbol}", new_decoder=_following(_MARK_FIELDS, _mark), at_once=True
+        ),
         "funding": ChannelSpec(
-            topic="tickers.{symbol}", new_decoder=_following(_FUNDING_FIELDS, _funding)
+            topic="tickers.{symbol}",
+            new_decoder=_following(_FUNDING_FIELDS, _funding),
+            at_once=True,
         ),
         "open_interest": ChannelSpec(
             topic="tickers.{symbol}",
             new_decoder=_following(frozenset({"openInterest"}), _open_interest),
+            at_once=True,
         ),
         "liquidation": ChannelSpec(topic="allLiquidation.{symbol}", decode=_liquidations),
     },

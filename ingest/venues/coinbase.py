@@ -282,9 +282,10 @@ VENUE = Venue(
         connects=(8, 1.0),  # "Requests per second per IP: 8", 20 in bursts
     ),
     channels={
-        "trade": ChannelSpec(topic="matches:{symbol}", decode=_matches),
+        # The last trade, and the ticker as it is, come first.
+        "trade": ChannelSpec(topic="matches:{symbol}", decode=_matches, at_once=True),
         "book": ChannelSpec(topic=f"{_BOOK}:{{symbol}}", decode=_book),
-        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_ticker),
+        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_ticker, at_once=True),
     },
     intervals={},
     to_symbol=_to_symbol,

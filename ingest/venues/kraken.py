@@ -478,9 +478,10 @@ VENUE = Venue(
     ),
     channels={
         "trade": ChannelSpec(topic="trade:{symbol}", decode=_trades),
-        "bbo": ChannelSpec(topic="ticker:{symbol}", decode=_bbo),
+        # "snapshot: request a snapshot after subscribing", which is the default
+        "bbo": ChannelSpec(topic="ticker:{symbol}", decode=_bbo, at_once=True),
         "book": ChannelSpec(topic="book:{symbol}", decode=_books),
-        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_tickers),
+        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_tickers, at_once=True),
         "candle": ChannelSpec(topic="ohlc:{interval}:{symbol}", new_decoder=closing(_bars)),
     },
     intervals=INTERVALS,

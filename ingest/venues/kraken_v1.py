@@ -316,7 +316,8 @@ VENUE = Venue(
         "trade": ChannelSpec(topic="trade:{symbol}", decode=_trades),
         "bbo": ChannelSpec(topic="spread:{symbol}", decode=_bbo),
         "book": ChannelSpec(topic=f"book:{DEPTH}:{{symbol}}", decode=_books),
-        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_tickers),
+        # It came at once in all recordings.
+        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_tickers, at_once=True),
         "candle": ChannelSpec(topic="ohlc:{interval}:{symbol}", new_decoder=closing(_bars)),
     },
     intervals=INTERVALS,

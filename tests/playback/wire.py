@@ -638,10 +638,14 @@ def bitmex() -> Read:
 
 
 def gemini() -> Read:
+    def name_of(symbol: str) -> str:
+        pair = symbol.removesuffix("PERP")
+        return split(pair, ("GUSD", *QUOTES)) + ("-PERP" if pair != symbol else "")
+
     def read(frame: Wire) -> Events | str:
         if frame["type"] == "heartbeat":
             return "control: heartbeat"
-        name = split(frame["symbol"])
+        name = name_of(frame["symbol"])
         if frame["type"] == "trade" and frame["side"] not in ("buy", "sell"):
             return [("book", name, None), ("trade", name, None)]  # a block trade
         if frame["type"] == "trade":

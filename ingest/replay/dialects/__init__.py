@@ -12,11 +12,14 @@ from ingest.replay.dialects import (
     coinbase_advanced,
     deribit,
     gateio,
+    gateio_futures,
     gemini,
+    gemini_v3,
     htx,
     kraken,
     kraken_v1,
     kucoin,
+    kucoin_futures,
     okx,
 )
 from ingest.replay.dialects.base import Dialect
@@ -31,6 +34,8 @@ _ALL = (
     bybit.DIALECT,
     coinbase.DIALECT,
     coinbase_advanced.DIALECT,
+    gateio_futures.USDT,  # whose REST paths are below those of the spot market
+    gateio_futures.BTC,
     gateio.DIALECT,
     htx.SPOT,
     htx.USDM,
@@ -41,6 +46,8 @@ _ALL = (
     bitstamp.DIALECT,
     deribit.DIALECT,
     gemini.DIALECT,
+    gemini_v3.DIALECT,
     kucoin.DIALECT,
+    kucoin_futures.DIALECT,
 )
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
