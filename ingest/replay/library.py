@@ -74,7 +74,7 @@ def load(sources: Iterable[str]) -> Library:
                 passed_over[file.parent.as_posix()] += 1
             elif records:
                 raise RecordingError(
-                    f"{file}: neither a recorded URL nor the directory says which venue this is; "
+                    f"{file}: neither it nor its directory says a venue that can be replayed; "
                     f"write VENUE={file}, with one of {', '.join(DIALECTS)}"
                 )
     venues = {name: build(DIALECTS[name], files) for name, files in sorted(contents.items())}
