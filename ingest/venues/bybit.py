@@ -12,7 +12,7 @@ from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import Meta, Raw, Struct
 
 from ingest.errors import DecodeError
 from ingest.model import (
@@ -130,24 +130,24 @@ class _Book(Struct, gc=False):
 
 
 class _Stats(Struct, gc=False):
-    """A ticker, or what of it has changed."""
+    """A ticker, or what of it has changed; null where a field is not sent."""
 
     symbol: str
-    lastPrice: str | UnsetType = UNSET
-    prevPrice24h: str | UnsetType = UNSET
-    highPrice24h: str | UnsetType = UNSET
-    lowPrice24h: str | UnsetType = UNSET
-    volume24h: str | UnsetType = UNSET
-    turnover24h: str | UnsetType = UNSET
-    bid1Price: str | UnsetType = UNSET
-    bid1Size: str | UnsetType = UNSET
-    ask1Price: str | UnsetType = UNSET
-    ask1Size: str | UnsetType = UNSET
-    markPrice: str | UnsetType = UNSET
-    indexPrice: str | UnsetType = UNSET
-    openInterest: str | UnsetType = UNSET
-    fundingRate: str | UnsetType = UNSET
-    nextFundingTime: str | UnsetType = UNSET
+    lastPrice: str | None = None
+    prevPrice24h: str | None = None
+    highPrice24h: str | None = None
+    lowPrice24h: str | None = None
+    volume24h: str | None = None
+    turnover24h: str | None = None
+    bid1Price: str | None = None
+    bid1Size: str | None = None
+    ask1Price: str | None = None
+    ask1Size: str | None = None
+    markPrice: str | None = None
+    indexPrice: str | None = None
+    openInterest: str | None = None
+    fundingRate: str | None = None
+    nextFundingTime: str | None = None
 
 
 class _Ticker(Struct, gc=False):
@@ -252,8 +252,9 @@ def _parse(message: bytes) -> Inbound:
         return Ack(request_id) if frame.success else Reject(frame.ret_msg, request_id=request_id)
     if frame.op and frame.success is False:
         return Reject(frame.ret_msg, request_id=request_id)
-    if frame.op:
-        return Ignored(frame.op[:40])
+    if frame.op or frame.type == "COMMAND_RESP":
+        # The latter is what the market of options answers, which we have no use for.
+        return Ignored(frame.op[:40] or frame.type)
     raise DecodeError("unknown_frame", "bybit frame: neither data nor answer of API v5")
 
 

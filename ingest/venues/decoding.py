@@ -96,8 +96,8 @@ def check_decimals(what: str, *values: str) -> None:
         raise DecodeError("bad_value", f"{what}: expected plain decimals, found {found}")
 
 
-def decimal_or_none(what: str, value: str) -> str | None:
-    """Return *value* checked as by `check_decimals`, `None` where it is empty."""
+def decimal_or_none(what: str, value: str | None) -> str | None:
+    """Return *value* checked as by `check_decimals`, `None` where it is empty or null."""
     if not value:
         return None
     check_decimals(what, value)

@@ -1,4 +1,4 @@
-"""Recordings as they lie on disk, read with nothing of the product: lines, frames, REST answers."""
+"""Recordings as they lie on disk: lines, frames, REST answers."""
 
 import ast
 import base64
@@ -10,9 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ingest.recordings import native
+from ingest.recordings.reader import read_file
+
 _CRYPTOFEED = re.compile(rb"(\d+\.\d+): ")
 _HFTBACKTEST = re.compile(rb"(\d{19}) ")
 _REST = re.compile(rb"(https?://\S+) -> (\d+\.\d+): ")
+_KNOWN = re.compile(
+    rb'\{"(ns|format|topic)":|\d+\.\d+: |\d{19} |https?://\S+ -> |wss?://\S+ <-|configuration: '
+)
 _NATIVE = re.compile(rb'\{"(ns|format)":')
 # What `ingest record` calls a file: connection, when it was started, which of its files.
 _OWN_NAME = re.compile(r".*-(\d{8}T\d{6}Z)\.\d{3}\.jsonl\.gz")
@@ -59,10 +65,16 @@ class File:
 
 
 def read(path: Path) -> File:
-    """Read a file of any of the formats in docs/recordings.md."""
+    """Read a file of any of the formats in docs/recordings.md.
+
+    Of those that the set does not have, lines, not frames, are read by the product.
+    """
     data = path.read_bytes()
     if data[:2] == b"\x1f\x8b":
         data = gzip.decompress(data)
+    if data.strip() and not _KNOWN.match(data.lstrip()):
+        lines = [native.format_record(record) for record in read_file(path)]
+        return File(path, [Line(native.format_header("")), *map(_native, lines)])
     return File(path, [_line(raw, path) for raw in data.removesuffix(b"\n").split(b"\n")])
 
 

@@ -63,6 +63,14 @@ OWN = "\n".join(
 HFTBACKTEST = f"{NS} ".encode() + FRAME + f"\n{NS} ".encode() + ANSWER
 
 
+def test_files_of_other_formats(tmp_path: Path) -> None:
+    """Their lines are what the product reads; frames are ours to read."""
+    path = tmp_path / "raw"
+    path.write_bytes(b"2021-04-04T20:03:11.1234560Z " + FRAME + b"\n")
+    [frame] = read(path).frames()
+    assert (frame.ns, frame.payload) == (1_617_566_591_123_456_000, FRAME)
+
+
 @pytest.mark.parametrize("data", [CRYPTOFEED, OWN, HFTBACKTEST], ids=["cf", "own", "hbt"])
 def test_files(data: bytes, tmp_path: Path) -> None:
     """Each format has the same frame and answer, and can be written with others in their place."""
