@@ -102,11 +102,12 @@ def binance(*, futures: bool, inverse: bool = False) -> Callable[[], Read]:
         return day | {ours: d[theirs] for ours, theirs in best.items() if theirs in d}
 
     def mark(name: str, d: Wire) -> Events:
-        due = {"next_funding": ms(d["T"])} if d["T"] != "0" else {}
-        funding = {"ts": ms(d["E"]), "rate": d["r"], **due} if d["r"] else None
+        rate = d.get("r", "")  # dated futures have none
+        due = {"next_funding": ms(d["T"])} if d.get("T", "0") != "0" else {}
+        funding = {"ts": ms(d["E"]), "rate": rate, **due} if rate else None
         return [
             ("mark", name, sent(ts=ms(d["E"]), mark=d["p"], index=d.get("i"),
-                                funding_rate=d["r"], **due)),
+                                funding_rate=rate, **due)),
             ("funding", name, funding),
         ]  # fmt: skip
 
@@ -201,7 +202,7 @@ def okx() -> Read:
                     d[side][0][:2] if d[side] else ("", "") for side in ("bids", "asks")
                 )
                 best = sent(bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size)
-                events.append(("bbo", name, {**ts, **best, "seq": d["seqId"]}))
+                events.append(("bbo", name, {**ts, **best, **sent(seq=d.get("seqId"))}))
             else:
                 kind = {"snapshot": "snapshot", "update": "delta"}[frame["action"]]
                 book = {"type": kind, "bids": two(d["bids"]), "asks": two(d["asks"])}
@@ -260,9 +261,10 @@ def kraken() -> Read:
         bids = [row for part in parts for row in part.get("b", ())]
         asks = [row for part in parts for row in part.get("a", ())]
         newest = max((row[2] for row in bids + asks), key=lambda text: int(ns(text)))
-        checksum = next(part["c"] for part in parts if "c" in part)
+        checksums = [part["c"] for part in parts if "c" in part]  # since 2020
+        checksum = {"checksum": checksums[0]} if checksums else {}
         return [("book", name, {"ts": ns(newest), "type": "delta", "bids": two(bids),
-                                "asks": two(asks), "checksum": checksum})]  # fmt: skip
+                                "asks": two(asks), **checksum})]  # fmt: skip
 
     return read
 
@@ -306,7 +308,9 @@ def coinbase() -> Read:
             return f"unread: {kind}"
         sides = {side: [[p, s] for way, p, s in frame["changes"] if way == side]
                  for side in ("buy", "sell")}  # fmt: skip
-        return [("book", name, {"ts": iso(frame["time"]), "type": "delta", "bids": sides["buy"],
+        at = frame.get("time", "0001")
+        ts = {"ts": iso(at)} if not at.startswith("0001") else {}
+        return [("book", name, {**ts, "type": "delta", "bids": sides["buy"],
                                 "asks": sides["sell"]})]  # fmt: skip
 
     return read
