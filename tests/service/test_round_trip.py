@@ -257,6 +257,7 @@ def payloads(venue: str, path: Path) -> dict[str, list[bytes]]:
     return {
         topic: [re.sub(rb'"sequence_num":\d+', b"", payload) for payload in track.payloads]
         for topic, track in tracks.items()
+        if topic != "heartbeats"  # which every connection gets
     }
 
 
@@ -280,7 +281,7 @@ def test_recorded_and_replayed(kit: Any, own_streams: Any, tmp_path: Path, case:
     assert summary["disconnects"] == summary["decode_errors"] == {}
     sent, copy = payloads(case.venue, source), payloads(case.venue, out)
     assert copy == {topic: sent[topic] for topic in copy}
-    assert len(copy.keys() - {"heartbeats"}) >= len(case.entries)
+    assert len(copy) >= len(case.entries)
 
     again, config = served(kit, case, out)
     service = kit.service(own_streams.url, *config["feeds"], venues=config["venues"])
