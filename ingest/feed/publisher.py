@@ -22,7 +22,7 @@ A new stream begins with its data: where nothing was, nothing is missing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Literal, cast
 
 from ingest.books.tracker import BookTracker, Gap
 from ingest.codecs import Encoder
@@ -142,8 +142,8 @@ class FeedPublisher:
         feed = Stream(venue.name, "feed", plan.name)
         self._feed = Outlet(sink, encoder, key_template, feed)
 
-    def publish(self, data: Data, rx: int) -> bool:
-        """Decode one data frame and hand over its events; False if nobody wants its topic.
+    def publish(self, data: Data, rx: int) -> Literal["events", "nothing"] | None:
+        """Decode one data frame and hand over its events, if any; None: nobody wants its topic.
 
         Raises:
             DecodeError: the frame breaks the venue's protocol; the streams that cannot
@@ -151,9 +151,10 @@ class FeedPublisher:
         """
         routes = self._routes.get(data.topic)
         if routes is None:
-            return False
+            return None
         routes[0].heard = True
         error: DecodeError | None = None
+        said: Literal["events", "nothing"] = "nothing"
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
@@ -166,6 +167,8 @@ class FeedPublisher:
                 continue
             if route.gap or not route.active:
                 self._revive(route, rx)
+            if events:
+                said = "events"
             outlet = route.outlet
             if outlet.dropped != route.dropped:
                 self._mark_dropped(route, rx)
@@ -180,7 +183,7 @@ class FeedPublisher:
             self._counters.events += len(events)
         if error is not None:
             raise error
-        return True
+        return said
 
     def publish_snapshot(self, route: Route, snapshot: Book) -> bool:
         """Publish a book that was asked for; False if it is too old: ask again."""
