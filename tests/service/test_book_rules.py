@@ -44,7 +44,11 @@ REAL = [
     # Beside the tickets of forty connections.
     Case("kucoin", channels=("book",), topics_per_connection=25, patience_s=600),
     Case("gateio", channels=("book",), topics_per_connection=50, patience_s=600),
+    Case(*("gateio-btc", "C{:04}-USD-PERP", ("book",)), topics_per_connection=50, patience_s=600),
     # Snapshots by subscribing anew.
+    Case("gateio-usdt", "C{:04}-USDT-PERP", ("book",), topics_per_connection=50, patience_s=300),
+    Case("kucoin-futures", "C{:04}-USDT-PERP", ("book",), patience_s=300),
+    Case("gemini-v3", "C{:04}-USD", ("book",), patience_s=300),
     Case("htx-usdm", "C{:04}-USDT-PERP", ("book",), patience_s=300),
     Case("htx-coinm", "C{:04}-USD-PERP", ("book",), patience_s=300),
     Case("okx", channels=("book",), topics_per_connection=250, patience_s=180),

@@ -70,6 +70,14 @@ def request(family: str, symbols: list[str]) -> list[str]:
             bodies = [{"method": "subscribe", "subscription": each} for each in wanted_]
         case "gateio":
             bodies = [gate("spot.trades", symbols)]
+        case "gateio-usdt" | "gateio-btc":
+            bodies = [gate("futures.trades", symbols)]
+        case "kucoin-futures":
+            head = {"id": "1", "action": "SUBSCRIBE", "channel": "trade", "tradeType": "FUTURES"}
+            bodies = [{**head, "symbol": symbol} for symbol in symbols]
+        case "gemini-v3":
+            params = [f"{symbol.lower()}@trade" for symbol in symbols]
+            bodies = [{"id": 1, "method": "subscribe", "params": params}]
         case "kucoin":
             topic = f"/market/match:{','.join(symbols)}"
             bodies = [{"id": "1", "type": "subscribe", "topic": topic, "response": True}]
@@ -119,10 +127,15 @@ def end_of(ws: ClientConnection, within_s: float = 5.0) -> tuple[list[str], int 
         while time.monotonic() < end:
             with contextlib.suppress(TimeoutError):
                 frame = ws.recv(timeout=0.1)
-                got.append(frame if isinstance(frame, str) else gzip.decompress(frame).decode())
+                got.append(frame if isinstance(frame, str) else unpacked(frame).decode())
     except ConnectionClosed as exc:
         return got, exc.rcvd.code if exc.rcvd else 1006
     return got, None
+
+
+def unpacked(frame: bytes) -> bytes:
+    """HTX's frames are gzip, KuCoin's plain."""
+    return gzip.decompress(frame) if frame.startswith(b"\x1f\x8b") else frame
 
 
 def many(count: int) -> list[str]:
@@ -153,8 +166,12 @@ def pongs(ws: ClientConnection) -> None:
         ws.pong(b"unsolicited")
 
 
-def sends(body: dict[str, Any]) -> Callable[[ClientConnection], None]:
-    return lambda ws: ws.send(json.dumps(body))
+def sends(body: dict[str, Any], *, twice: bool = False) -> Callable[[ClientConnection], None]:
+    def act(ws: ClientConnection) -> None:
+        for _ in range(1 + twice):
+            ws.send(json.dumps(body))
+
+    return act
 
 
 def nothing(ws: ClientConnection) -> None:
@@ -251,6 +268,29 @@ BREACHES: dict[str, tuple[str, dict[str, Any], Callable[[Any], None], str, int |
     "htx: no pong": ("htx", {"ping": [0.1, 0.2]}, nothing, "ping", 1008, '"ping":'),
     "htx-usdm: no pong": ("htx-usdm", {"ping": [0.1, 0.2]}, nothing, "ping", 1008, '"ping":'),
     "htx-coinm: no pong": ("htx-coinm", {"ping": [0.1, 0.2]}, nothing, "ping", 1008, '"ping":'),
+    "gateio-btc: several books in a request": (
+        *("gateio-btc", {}, sends(gate("futures.order_book_update", ["A_B", "C_D"]))),
+        *("malformed", 1008, ""),
+    ),
+    "gateio-usdt: a book twice": (
+        *("gateio-usdt", {}, sends(gate("futures.obu", ["ob.A_B.400"]), twice=True)),
+        *("twice", None, "Alert sub ob.A_B.400"),
+    ),
+    "gateio-btc: books that are of USDT only": (
+        *("gateio-btc", {}, sends(gate("futures.obu", ["ob.A_B.400"]))),
+        *("malformed", 1008, ""),
+    ),
+    "kucoin-futures: messages": (
+        *("kucoin-futures", {}, each("kucoin-futures", 301), "messages", 1000, ""),
+    ),
+    "kucoin-futures: pings too often": (
+        *("kucoin-futures", {}, sends({"id": "0", "type": "ping"}, twice=True)),
+        *("ping_rate", 1000, '"pong"'),
+    ),
+    "gemini-v3: what is no stream": (
+        *("gemini-v3", {}, sends({"id": 1, "method": "subscribe", "params": ["btcusd@l2"]})),
+        *("malformed", 1008, ""),
+    ),
     "bitmex: a ping in JSON": ("bitmex", {}, sends({"op": "ping"}), "malformed", 1008, ""),
 }
 
@@ -479,6 +519,9 @@ REST = {
     **{"htx-usdm": ("GET", "/linear-swap-api/v1/swap_contract_info", 1)},
     **{"htx-coinm": ("GET", "/swap-api/v1/swap_contract_info", 1)},
     **{"bitmex": ("GET", "/api/v1/instrument/active", 1)},
+    **{"gateio-usdt": ("GET", "/api/v4/futures/usdt/contracts", 1)},
+    **{"gateio-btc": ("GET", "/api/v4/futures/btc/order_book?contract=A_USD&with_id=true", 1)},
+    **{"kucoin-futures": ("GET", "/api/v1/contracts/active", 3)},
 }
 
 

@@ -94,6 +94,27 @@ NEW = [
         selector=_USDT,
         patience_s=300,
     ),
+    Case(
+        "gateio-usdt",
+        "C{:04}-USDT-PERP",
+        topics_per_connection=20,
+        selector=_USDT,
+        patience_s=300,
+    ),
+    Case(
+        "gateio-btc",
+        "C{:04}-USD-PERP",
+        topics_per_connection=50,
+        selector={"quote": "USD"},
+        patience_s=300,
+    ),
+    Case(
+        *("kucoin-futures", "C{:04}-USDT-PERP", ("trade", "mark")),
+        topics_per_connection=10,
+        selector=_USDT,
+        patience_s=600,
+    ),
+    Case("gemini-v3", "C{:04}-USD", ("trade", "bbo"), topics_per_connection=10, patience_s=600),
 ]
 # As published. Connections enough to meet the limit on attempts, where there is time for it.
 REAL = [

@@ -218,6 +218,37 @@ RULES: dict[str, Rules] = {
         rest=(30, 60.0),  # [BM] "Unauthenticated limit remains 30 requests per minute"
         ban_s=60.0,
     ),
+    "gateio-usdt": Rules(
+        open_connections=300,  # [GT] "≤ 300", of an address
+        ping=(10.0, 20.0),  # [GT] "If the client does not reply, the client will be disconnected"
+        rest=(200, 10.0),  # [GT] as spot
+        ban_s=10.0,
+    ),
+    "gateio-btc": Rules(  # as the other
+        open_connections=300,
+        ping=(10.0, 20.0),
+        rest=(200, 10.0),
+        ban_s=10.0,
+    ),
+    "kucoin-futures": Rules(
+        topics_per_connection=600,  # [KC] UTA, "at most 600 topics"
+        topics_per_request=1,  # [KC] a request has one `symbol`
+        messages=("window", 300, 10.0),  # [KC] UTA, "300 … per 10 seconds", of a connection
+        messages_count_control=True,
+        connects=(("window", 250, 300.0),),  # [KC] UTA, "250 … per 5 minutes"; 300 further down
+        open_connections=800,  # [KC] UTA, of an address
+        client_ping=(18.0, 10.0),  # as the welcome has it; the timeout is the classic one's
+        rest=(2000, 30.0),  # [KC] pool "Public", by IP
+        ban_s=30.0,
+    ),
+    "gemini-v3": Rules(
+        # (*) its `conninfo`, probed 2026-09-15: a weight of 7,000 in 10 s; 300 attempts.
+        messages=("window", 7000, 10.0),
+        messages_per_host=True,  # the strictest reading: it does not say of what
+        connects=(("window", 300, 300.0),),
+        ping=(20.0, 20.0),  # (*) PING frames
+        ban_s=60.0,
+    ),
     "kraken-v1": Rules(  # as Kraken's v2: the same servers
         subscribes=("bucket", 15, 1.0),
         connects=(("window", 150, 600.0),),

@@ -11,12 +11,15 @@ from tests.servers.strict.families.coinbase_advanced import CoinbaseAdvanced
 from tests.servers.strict.families.crypto_com import CryptoCom
 from tests.servers.strict.families.deribit import Deribit
 from tests.servers.strict.families.gateio import Gateio
+from tests.servers.strict.families.gateio_futures import GateioBtc, GateioUsdt
 from tests.servers.strict.families.gemini import Gemini
+from tests.servers.strict.families.gemini_v3 import GeminiV3
 from tests.servers.strict.families.htx import Htx, HtxCoinm, HtxUsdm
 from tests.servers.strict.families.hyperliquid import Hyperliquid
 from tests.servers.strict.families.kraken import Kraken
 from tests.servers.strict.families.kraken_v1 import KrakenV1
 from tests.servers.strict.families.kucoin import Kucoin
+from tests.servers.strict.families.kucoin_futures import KucoinFutures
 from tests.servers.strict.families.okx import Okx
 
 FAMILIES: dict[str, type[Family]] = {
@@ -41,6 +44,10 @@ FAMILIES: dict[str, type[Family]] = {
     "htx-usdm": HtxUsdm,
     "htx-coinm": HtxCoinm,
     "bitmex": Bitmex,
+    "gateio-usdt": GateioUsdt,
+    "gateio-btc": GateioBtc,
+    "kucoin-futures": KucoinFutures,
+    "gemini-v3": GeminiV3,
 }
 
 __all__ = ["FAMILIES", "Client", "Family"]
