@@ -25,7 +25,9 @@ DEADLINE_S = 10.0
 
 PRELUDE = """\
 import json, os, signal, sys, time
-start = json.loads(sys.stdin.readline())
+# Unbuffered: what has come and was not read, `select` sees.
+stdin = open(0, "rb", buffering=0, closefd=False)
+start = json.loads(stdin.readline())
 def report(frames=0, **more):
     counters = {"frames": frames, "disconnects": {"refused": 1}}
     feed = {"name": "f", "venue": "v", "state": "live", "topics": 1, "active": 1,
@@ -224,7 +226,7 @@ def ask(number):
     print(json.dumps({"type": "ask", "id": number, "lane": lane, "weight": 1}), flush=True)
 report()
 ask(7)
-assert json.loads(sys.stdin.readline()) == {"type": "go", "id": 7}
+assert json.loads(stdin.readline()) == {"type": "go", "id": 7}
 until_told()
 """)
     broker = Broker(lambda lane: (2, 1000.0))
@@ -250,7 +252,7 @@ async def test_a_worker_that_dies_while_it_tries_for_all(
 lane = {"kind": "connect", "venue": "binance", "host": "h:1"}
 report()
 print(json.dumps({"type": "ask", "id": 1, "lane": lane, "who": str(os.getpid())}), flush=True)
-if json.loads(sys.stdin.readline()) == {"type": "go", "id": 1}:
+if json.loads(stdin.readline()) == {"type": "go", "id": 1}:
     report(100)
 time.sleep(60)
 """)
@@ -272,9 +274,9 @@ async def test_a_connection_more(worker: Any) -> None:
 import select
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 if start["restarts"] == 0:
-    while not select.select([sys.stdin], [], [], 0.02)[0]:
+    while not select.select([stdin], [], [], 0.02)[0]:
         report()
-    more = json.loads(sys.stdin.readline())
+    more = json.loads(stdin.readline())
     report(len(more["connection"]["topics"]) + 1 if more["type"] == "more" else 0)
     os.kill(os.getpid(), signal.SIGKILL)
 report(10 * len(start["plan"]["connections"]))
@@ -296,8 +298,8 @@ plan = start["plan"]["connections"]
 if start["restarts"] == 0:
     told = []
     while len(told) < 4:
-        if select.select([sys.stdin], [], [], 0.02)[0]:
-            told.append(json.loads(sys.stdin.readline()))
+        if select.select([stdin], [], [], 0.02)[0]:
+            told.append(json.loads(stdin.readline()))
         else:
             report()
     kinds = [each["type"] for each in told]
