@@ -225,7 +225,109 @@ KUCOIN = Case(
     },
     rest_answers=1,  # the ticket
 )
-CASES = (KRAKEN, COINBASE_ADVANCED, BINANCE_COINM, KUCOIN)
+
+
+def crypto_com(channel: str, subscription: str, *rows: str, number: int = -1) -> str:
+    return (
+        f'{{"id":{number},"method":"subscribe","code":0,"result":{{"instrument_name":"x",'
+        f'"subscription":"{subscription}","channel":"{channel}","data":[{",".join(rows)}]}}}}'
+    )
+
+
+def crypto_com_trade(number: int) -> str:
+    return (
+        f'{{"d":"{number}","t":1760000000049,"p":"122010.50","q":"0.1000","s":"BUY",'
+        '"i":"BTCUSD-PERP"}'
+    )
+
+
+# The trades that answer the subscription were before it.
+CRYPTO_COM = Case(
+    "crypto-com",
+    [
+        {"channels": ["trade", "book"], "instruments": ["BTC-USD-PERP"]},
+        {"name": "spot", "channels": ["ticker"], "instruments": ["BTC-USD"]},
+    ],
+    [
+        '{"id":1760000000000,"method":"public/heartbeat","code":0}',
+        '{"id":1,"method":"subscribe","code":0,"channel":"book.BTCUSD-PERP.50"}',
+        crypto_com("trade", "trade.BTCUSD-PERP", crypto_com_trade(6), number=1),
+        crypto_com(
+            "book",
+            "book.BTCUSD-PERP.50",
+            '{"asks":[["122010.6","2","1"]],"bids":[["122010.3","1","1"]],"t":1760000000095,"u":20}',
+        ),
+        crypto_com(
+            "book.update",
+            "book.BTCUSD-PERP.50",
+            '{"update":{"asks":[],"bids":[["122010.3","0","0"]]},"t":1760000000195,"u":29,"pu":20}',
+        ),
+        crypto_com("trade", "trade.BTCUSD-PERP", crypto_com_trade(8), crypto_com_trade(7)),
+        crypto_com(
+            "ticker",
+            "ticker.BTC_USD",
+            '{"h":null,"l":"120000","a":"122010.50","b":null,"k":"122011","ks":"2","i":"BTC_USD",'
+            '"v":"5.50","vv":"671057.75","oi":"0","t":1760000000300}',
+        ),
+    ],
+    {
+        "trade:BTC-USD-PERP": [
+            {"ts": "1760000000049000000", "price": "122010.50", "size": "0.1000", "side": "buy"}
+            | {"id": number}
+            for number in ("7", "8")
+        ],
+        "book:BTC-USD-PERP": [
+            {"ts": "1760000000095000000", "type": "snapshot", "bids": '[["122010.3","1"]]'}
+            | {"asks": '[["122010.6","2"]]', "seq": "20"},
+            {"ts": "1760000000195000000", "type": "delta", "bids": '[["122010.3","0"]]'}
+            | {"asks": "[]", "seq": "29", "prev_seq": "20"},
+        ],
+        "ticker:BTC-USD": [
+            {"ts": "1760000000300000000", "last": "122010.50", "low": "120000", "volume": "5.50"}
+            | {"quote_volume": "671057.75", "ask": "122011", "ask_size": "2"}
+        ],
+    },
+)
+HYPERLIQUID = Case(
+    "hyperliquid",
+    [
+        {"channels": ["trade", "book", "candle_1m"], "instruments": ["kPEPE-USDC-PERP"]},
+        {"name": "spot", "channels": ["mark"], "instruments": ["HYPE-USDC"]},
+    ],
+    [
+        '{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":'
+        '{"type":"trades","coin":"kPEPE"}}}',
+        '{"channel":"trades","data":[{"coin":"kPEPE","side":"A","px":"0.0044110","sz":"120.0",'
+        '"time":1760000000049,"hash":"0x0","tid":7,"users":["0x1","0x2"]},{"coin":"kPEPE",'
+        '"side":"B","px":"0.004412","sz":"1","time":1760000000050,"hash":"0x0","tid":3}]}',
+        '{"channel":"l2Book","data":{"coin":"kPEPE","time":1760000000095,"levels":'
+        '[[{"px":"0.004411","sz":"2058973.0","n":5}],[]]}}',
+        '{"channel":"candle","data":{"t":1759999980000,"T":1760000039999,"s":"kPEPE","i":"1m",'
+        '"o":"0.004411","c":"0.004412","h":"0.004412","l":"0.004411","v":"121.0","n":2}}',
+        '{"channel":"pong"}',
+        '{"channel":"activeSpotAssetCtx","data":{"coin":"@107","ctx":{"prevDayPx":"93.124",'
+        '"markPx":"92.949","midPx":"92.945"}}}',
+    ],
+    {
+        "trade:kPEPE-USDC-PERP": [
+            {"ts": "1760000000049000000", "price": "0.0044110", "size": "120.0", "side": "sell"}
+            | {"id": "7"},
+            {"ts": "1760000000050000000", "price": "0.004412", "size": "1", "side": "buy"}
+            | {"id": "3"},
+        ],
+        "book:kPEPE-USDC-PERP": [
+            {"ts": "1760000000095000000", "type": "snapshot", "asks": "[]"}
+            | {"bids": '[["0.004411","2058973.0"]]'}
+        ],
+        "candle_1m:kPEPE-USDC-PERP": [
+            {"start": "1759999980000000000", "end": "1760000039999000000", "open": "0.004411"}
+            | {"high": "0.004412", "low": "0.004411", "close": "0.004412", "volume": "121.0"}
+            | {"trades": "2", "closed": "0"}
+        ],
+        "mark:HYPE-USDC": [{"mark": "92.949"}],
+    },
+)
+CASES = (KRAKEN, COINBASE_ADVANCED, BINANCE_COINM, KUCOIN, CRYPTO_COM, HYPERLIQUID)
 
 
 def served(kit: Any, case: Case, path: Path) -> tuple[Any, dict[str, Any]]:
