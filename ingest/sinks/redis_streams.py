@@ -28,7 +28,7 @@ from ingest.sinks.target import make_target
 from ingest.sinks.transport import Question
 
 _DEFAULTS = SinkSettings()
-_FLUSH_SPOOLING_S = 2.0
+_FLUSH_SPOOLING_S = 2.0  # without a batch stored
 
 _log = structlog.get_logger(__name__)
 
@@ -189,22 +189,26 @@ class RedisStreamsSink:
         """Wait until everything handed over is settled, at most *timeout_s*.
 
         Return the number of entries that are not. A wait for the server's recovery
-        is cut short once, so that a server which is back gets them.
+        is cut short once, so that a server which is back gets them. What is on the
+        disk is safe there: it is waited for only while the server takes something.
 
         Raises:
             SinkError: the sink has failed and will not write any more.
         """
         self._publisher.hurry.set()
-        if self._buffer.diverting:
-            # What is on the disk is safe there.
-            timeout_s = min(timeout_s, _FLUSH_SPOOLING_S)
-        try:
-            async with asyncio.timeout(timeout_s):
-                while self.counters.pending_entries or self._buffer.diverting:
+        counters, loop = self.counters, asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while counters.pending_entries or self._buffer.diverting:
+            left_s, batches = deadline - loop.time(), counters.batches
+            if self._buffer.diverting:
+                left_s = min(left_s, _FLUSH_SPOOLING_S)
+            try:
+                async with asyncio.timeout(left_s):
                     self._empty.clear()
                     await self._wait_for(self._empty)
-        except TimeoutError:
-            pass
+            except TimeoutError:
+                if counters.batches == batches or loop.time() >= deadline:
+                    break
         return self.counters.pending_entries + self.counters.spooled_entries
 
     async def close(self, timeout_s: float) -> int:

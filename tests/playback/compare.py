@@ -119,6 +119,7 @@ def compare(expected: Expected, outcome: Outcome) -> dict[Stream, Checked]:
     """An undisturbed play: nothing missing, nothing invented, nothing marked."""
     wanted = expected.streams
     books, left_out = {}, 0
+    assert outcome.totals["left_on_disk"] == outcome.totals["unpublished"] == 0
     for stream, entries in wanted.items():
         found = outcome.streams.get(stream, [])
         assert not any(map(is_marker, found)), (stream, list(filter(is_marker, found)))

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -61,6 +60,8 @@ def play(
             "venues": {venue: urls},
             "feeds": feeds,
             "reconnect": {"base_s": 0.1, "cap_s": 1, "healthy_after_s": 60},
+            # As fast as it goes, entries wait on disk: there is time for all of them.
+            "shutdown": {"grace_s": patience_s},
             "metrics": {"listen": None},
             "log": {"level": "info"},
             "data_dir": "d",
@@ -74,7 +75,7 @@ def play(
                 assert time.monotonic() < end, (_status(replay), service.text())
                 time.sleep(0.2)
             live.client.close()
-            totals = service.stop(signal.SIGTERM)
+            totals = service.stop(timeout_s=patience_s)
         finally:
             service.end()
         status = _status(replay)

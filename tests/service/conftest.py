@@ -133,10 +133,10 @@ class Service(Program):
             **popen,
         )
 
-    def stop(self, number: int = signal.SIGTERM) -> dict[str, Any]:
+    def stop(self, number: int = signal.SIGTERM, timeout_s: float = DEADLINE_S) -> dict[str, Any]:
         """Stop gracefully; return the totals that are logged at the end."""
         self.signal(number)
-        assert self.exit_status() == 0, self.text()
+        assert self.exit_status(timeout_s) == 0, self.text()
         assert self.other == []
         return self.wait("service: workers stopped")
 

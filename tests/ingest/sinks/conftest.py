@@ -126,6 +126,7 @@ class Proxy:
         self.path = target.with_name("p")
         self.url = f"unix://{self.path}"
         self.connections = 0
+        self.delay_s = 0.0  # of every reply
         self._target = target
         self._replies = asyncio.Event()
         self._replies.set()
@@ -206,6 +207,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
                 await self._replies.wait()
+                await asyncio.sleep(self.delay_s)
                 sink.write(data)
                 await sink.drain()
         sink.transport.abort()

@@ -177,6 +177,20 @@ async def test_a_stop_while_the_server_is_away_loses_nothing(durable_server, kit
     assert durable_server.values("a") == list(range(expected))
 
 
+async def test_a_stop_waits_while_the_server_takes_what_is_on_the_disk(
+    server, kit, proxy, spool
+) -> None:
+    """For longer than for one that takes nothing."""
+    proxy.hold_replies()
+    async with kit.running(proxy.url, **spool) as sink:
+        kit.fill(sink.open_stream("a"), range(4000))
+        await kit.until(lambda: sink.slow)
+        proxy.delay_s = 0.04  # 80 batches
+        proxy.pass_replies()
+        assert await sink.close(60) == 0
+    assert server.values("a") == list(range(4000))
+
+
 async def test_the_clock_was_set_back(durable_server, kit, spool) -> None:
     """The ids given on the disk turn out too small: they get others, in order."""
     ahead = (time.time_ns() // 10**6 + 10**9) * 10**6
