@@ -5,13 +5,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import redis
 
+from ingest import venues
 from ingest.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 DEADLINE_S = 20
+# fmt: off
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+           "eleven", "twelve")
+# fmt: on
+# One exchange may be several venues: binance and binance-usdm.
+EXCHANGES = {name.partition("-")[0] for name in venues.names()}
 
 
 async def test_the_python_reader_prints_entries(tmp_path: Path) -> None:
@@ -37,6 +45,19 @@ async def test_the_python_reader_prints_entries(tmp_path: Path) -> None:
         reader.kill()
         reader.communicate(timeout=DEADLINE_S)
         await server.stop(DEADLINE_S)
+
+
+def test_the_venues_are_those_there_are() -> None:
+    """All of them, each once; and as many exchanges as the first paragraph says."""
+    table = README.split("| spot, or all markets")[1].split("\n\n")[0]
+    assert sorted(re.findall(r"`([a-z0-9-]+)`", table)) == sorted(venues.names())
+    named, more = re.findall(r"speaks to (.*?)\s+and (\w+)\s+others", README, re.DOTALL)[0]
+    assert len(named.split(",")) + NUMBERS.index(more) == len(EXCHANGES)
+
+
+@pytest.mark.parametrize("path", re.findall(r"`?(configs/[a-z]+\.yaml)`?", README))
+def test_named_configs_exist(path: str) -> None:
+    assert (ROOT / path).exists()
 
 
 def test_linked_documents_exist() -> None:

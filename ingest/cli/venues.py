@@ -38,8 +38,9 @@ def _about(venue: Venue) -> dict[str, str]:
     about["topics"] = (
         f"{limits.topics_per_connection:,} a connection, {limits.topics_per_request:,} a request"
     )
+    requests = "request" if limits.requests_per_s == 1 else "requests"
     about["limits"] = (
-        f"{limits.requests_per_s:g} requests a second, {attempts:,} connects in {per_s:g} s"
+        f"{limits.requests_per_s:g} {requests} a second, {attempts:,} connects in {per_s:,g} s"
     )
     if venue.books:
         about["books"] = "; ".join(
@@ -48,6 +49,6 @@ def _about(venue: Venue) -> dict[str, str]:
         )
     if venue.rest_limits is not None:
         weight, window_s = venue.rest_limits.weight
-        about["rest"] = f"weight {weight:,} in {window_s:g} s"
+        about["rest"] = f"weight {weight:,} in {window_s:,g} s"
     about["docs"] = venue.docs_url
     return about
