@@ -21,7 +21,7 @@ from tests.playback.compare import compare
 from tests.playback.conftest import Report
 from tests.playback.expected import Expected
 from tests.playback.play import Live, play
-from tests.playback.wire import rules_of
+from tests.playback.rules import rules_of
 
 ROOT = os.environ.get("INGEST_RECORDINGS", "")
 ONLY = os.environ.get("INGEST_PLAYBACK", "")
@@ -36,7 +36,7 @@ def wanted_of(name: str, files: Sequence[recording.File]) -> Expected:
     """What a session must become; skips what cannot be judged, and says why."""
     rules = rules_of(name)
     if rules is None:
-        pytest.skip(f"{name}: no rules for this venue in tests/playback/wire.py")
+        pytest.skip(f"{name}: no rules for this venue in tests/playback/rules.py")
     for file in files:
         opened = Counter(line.head for line in file.lines if line.kind == "opened")
         if any(number > 1 for number in opened.values()):

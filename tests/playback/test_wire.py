@@ -9,7 +9,8 @@ import pytest
 
 from tests.ingest.venues.test_playback import Sample, samples
 from tests.playback.recording import File, read, sessions
-from tests.playback.wire import BY_SESSION, load, rules_of
+from tests.playback.rules import BY_SESSION, rules_of
+from tests.playback.wire import load
 
 NAMES = [(start, rules) for start, rules in BY_SESSION.items() if start.endswith("/")]
 

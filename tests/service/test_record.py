@@ -24,7 +24,7 @@ from tests.playback import expected
 from tests.playback.book import PlainBook
 from tests.playback.expected import last_book
 from tests.playback.recording import read
-from tests.playback.wire import rules_of
+from tests.playback.rules import rules_of
 
 SESSIONS = {
     "binance": bundled_recordings() / "binance/hbt-20240808",
