@@ -68,7 +68,7 @@ def play(
         }
         service = Service(config, directory)
         try:
-            service.wait("feed: subscribed", times=len(feeds))
+            service.wait("feed: subscribed", times=len(feeds), timeout_s=patience_s)
             live = Live(directory / "d/redis.sock", venue)
             end = time.monotonic() + patience_s
             while not (_status(replay)["finished"] and is_done(live)):

@@ -73,9 +73,11 @@ class Program:
             if line.get("event") == event and all(line.get(k) == v for k, v in values.items())
         ]
 
-    def wait(self, event: str, *, times: int = 1, **values: Any) -> dict[str, Any]:
+    def wait(
+        self, event: str, *, times: int = 1, timeout_s: float = DEADLINE_S, **values: Any
+    ) -> dict[str, Any]:
         """Return the line of that event with these values, once it has come that often."""
-        end = time.monotonic() + DEADLINE_S
+        end = time.monotonic() + timeout_s
         with self._changed:
             while len(found := self.all(event, **values)) < times:
                 left_s = end - time.monotonic()
