@@ -30,8 +30,18 @@ from ingest.venues.base import Instrument, Topic, Venue
 LogFormat = Literal["console", "json"]
 
 
+class LegPlan(Struct, frozen=True, kw_only=True):
+    """By which way one socket reaches the venue."""
+
+    proxy: str | None = None
+    source_address: str | None = None  # of this machine: an address, or a network interface
+
+
 class ConnectionPlan(Struct, frozen=True, kw_only=True):
-    """One WebSocket connection and what it subscribes to."""
+    """One WebSocket connection and what it subscribes to.
+
+    With redundancy, as many sockets as `legs`, each subscribed to everything.
+    """
 
     name: str  # stands in `md:{venue}:feed:{connection}`; one of a kind
     feed: str
@@ -40,7 +50,9 @@ class ConnectionPlan(Struct, frozen=True, kw_only=True):
     rest_url: str  # "": nothing can be asked for
     topics: tuple[Topic, ...]
     book_snapshot_every_s: float | None = None
-    proxy: str | None = None
+    legs: tuple[LegPlan, ...] = (LegPlan(),)
+    max_age_s: float | None = None  # a socket is replaced before; None: it stays
+    proxy: str | None = None  # for REST
     impersonate: str | None = None
     ca_file: str | None = None
     verify: bool = True

@@ -81,6 +81,11 @@ class BookTracker:
         return self.synchronised and self._base is None
 
     @property
+    def last(self) -> int | None:
+        """`seq` of what was published last; None: of the book as it is now, nothing was."""
+        return self._base if self._last is None else self._last
+
+    @property
     def in_gap(self) -> bool:
         """A loss is marked, and the book is not whole again."""
         return self._in_gap

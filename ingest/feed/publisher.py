@@ -22,7 +22,7 @@ A new stream begins with its data: where nothing was, nothing is missing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 from ingest.books.tracker import BookTracker, Gap
 from ingest.codecs import Encoder
@@ -69,6 +69,22 @@ class Route:
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
         self.left = False  # the subscription is given up for a new one
         self.dropped = 0  # of the outlet's dropped entries, those that are marked
+
+
+class Share(Protocol):
+    """What one of several connections has in the streams that they feed together."""
+
+    def decode(self, route: Route, data: Data, rx: int) -> Sequence[AnyEvent]:
+        """Decode a frame with what this connection's decoder remembers."""
+        ...
+
+    def put(self, route: Route, events: Sequence[AnyEvent], rx: int) -> None:
+        """Publish those of the events that others have not brought."""
+        ...
+
+    def is_covered(self, route: Route) -> bool:
+        """Tell whether another one brings what this one loses."""
+        ...
 
 
 class FeedPublisher:
@@ -137,8 +153,10 @@ class FeedPublisher:
         feed = Stream(venue.name, "feed", plan.name)
         self._feed = Outlet(sink, encoder, key_template, feed)
 
-    def publish(self, data: Data, rx: int) -> bool:
+    def publish(self, data: Data, rx: int, share: "Share | None" = None) -> bool:
         """Decode one data frame and hand over its events; False if nobody wants its topic.
+
+        *share*: of a connection that is not the only one to feed these streams.
 
         Raises:
             DecodeError: the frame breaks the venue's protocol; the streams that cannot
@@ -153,29 +171,37 @@ class FeedPublisher:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
             try:
-                events = route.decode(data, rx)
+                events = route.decode(data, rx) if share is None else share.decode(route, data, rx)
             except DecodeError as exc:
                 # What one of several channels cannot use may be sound for another.
-                self._open_gap(route, "bad_message", rx, ended_by="bad_message")
+                if share is None or not share.is_covered(route):
+                    self._open_gap(route, "bad_message", rx, ended_by="bad_message")
                 error = exc
                 continue
-            if route.gap or not route.active:
-                self._revive(route, rx)
-            outlet = route.outlet
-            if outlet.dropped != route.dropped:
-                self._mark_dropped(route, rx)
-            if route.tracker is not None:
-                self._publish_book(route, route.tracker, events, rx)
-                continue
-            if route.trades is not None:
-                events = self._continued(route, route.trades, events, rx)
-            add = outlet.add
-            for event in events:
-                add(event, rx)
-            self._counters.events += len(events)
+            if share is None:
+                self.put(route, events, rx)
+            else:
+                share.put(route, events, rx)
         if error is not None:
             raise error
         return True
+
+    def put(self, route: Route, events: Sequence[AnyEvent], rx: int) -> None:
+        """Publish what came for a stream, with the markers that belong before it."""
+        if route.gap or not route.active:
+            self._revive(route, rx)
+        outlet = route.outlet
+        if outlet.dropped != route.dropped:
+            self._mark_dropped(route, rx)
+        if route.tracker is not None:
+            self._publish_book(route, route.tracker, events, rx)
+            return
+        if route.trades is not None:
+            events = self._continued(route, route.trades, events, rx)
+        add = outlet.add
+        for event in events:
+            add(event, event.rx)
+        self._counters.events += len(events)
 
     def publish_snapshot(self, route: Route, snapshot: Book) -> bool:
         """Publish a book that was asked for; False if it is too old: ask again."""
@@ -268,14 +294,36 @@ class FeedPublisher:
 
         Only streams that it fed get the mark, and only one until they are fed again.
         """
-        for routes in self._routes.values():
-            for route in routes:
-                route.left = False
-                if route.active:
-                    route.active = False
-                    # What it remembers is of the session that is over.
-                    route.decode = self._venue.decoder(route.topic.channel)
-                    self._open_gap(route, reason, rx, ended_by="resubscribed")
+        for route in self.routes:
+            self.lose(route, reason, rx)
+
+    def lose(self, route: Route, reason: str, rx: int, *, goes_on: bool = False) -> None:
+        """Mark that a stream's data may be missing from here on; *goes_on*: it still comes."""
+        route.left = False
+        if route.active:
+            route.active = goes_on
+            if not goes_on:
+                # What it remembers is of the session that is over.
+                route.decode = self._venue.decoder(route.topic.channel)
+            self._open_gap(route, reason, rx, ended_by="resubscribed")
+
+    def jump(self, route: Route, rx: int) -> None:
+        """Mark that updates of a book are missing, and that its snapshot comes next."""
+        tracker = route.tracker
+        assert tracker is not None
+        if not tracker.in_gap:
+            self._mark(route, Marker(type="gap", reason="sequence", rx=rx))
+            count(self._counters.book_gaps, "sequence")
+        tracker.reset(in_gap=True)
+
+    @property
+    def routes(self) -> list[Route]:
+        """All of them."""
+        return [route for routes in self._routes.values() for route in routes]
+
+    def routes_of(self, name: str) -> Sequence[Route]:
+        """Return those of one of the venue's names."""
+        return self._routes.get(name, ())
 
     def _publish_book(
         self, route: Route, tracker: BookTracker, events: Sequence[AnyEvent], rx: int
@@ -299,7 +347,7 @@ class FeedPublisher:
             else:
                 self._counters.book_repeats += 1
         for each in checked:
-            add(each, rx)
+            add(each, each.rx)
         self._counters.events += len(checked)
         if route.snapshots is not None and newest is not None:
             self._snapshot(route, tracker, route.snapshots, newest)

@@ -10,8 +10,8 @@ import structlog
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatClock
+from ingest.feed.legs import Leg
 from ingest.feed.ports import FeedSink, FeedSocket
-from ingest.feed.publisher import FeedPublisher
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
 from ingest.venues.base import (
@@ -43,27 +43,33 @@ class FeedSession:
         ws: FeedSocket,
         venue: Venue,
         topics: tuple[Topic, ...],
-        publisher: FeedPublisher,
+        leg: Leg,
         sink: FeedSink,
         counters: FeedCounters,
         samples: SampledLog,
         *,
         stopping: asyncio.Event,
         on_settled: Callable[[Subscriber], None],
+        on_notice: Callable[[str], None] | None = None,
     ) -> None:
         """*on_settled* is called once, when every topic has its answer or never gets one.
+
+        *on_notice* is called when the venue announces that the connection will end, with
+        its reason; without it, the connection is left at once.
 
         *stopping*: from then on nothing that was received is held back.
         """
         self._ws = ws
         self._venue = venue
         self._parse = venue.parser()
-        self._publisher = publisher
+        self.leg = leg
         self._sink = sink
         self._counters = counters
         self._samples = samples
         self._stopping = stopping
         self._on_settled = on_settled
+        self._on_notice = on_notice
+        self._notice = ""  # why the venue is about to end the connection
         self._subscriber = Subscriber(venue, topics, time.monotonic_ns())
         self._heartbeat = (
             HeartbeatClock(venue.heartbeat, time.monotonic()) if venue.heartbeat else None
@@ -89,6 +95,8 @@ class FeedSession:
         except WebSocketClosed as exc:
             if self._leaving is not None:
                 raise VenueLeaving(self._leaving.reason) from exc
+            if self._notice:
+                raise VenueLeaving(self._notice) from exc
             raise
         finally:
             driver.cancel()
@@ -105,7 +113,7 @@ class FeedSession:
         if left is None:
             self.leave("resync")
         else:
-            self._publisher.leaving(left)
+            self.leg.leaving(left)
         self._stir.set()
 
     def leave(self, reason: str) -> None:
@@ -195,7 +203,7 @@ class FeedSession:
                 self._on_control(part, payload, rx)
                 continue
             try:
-                if self._publisher.publish(part, rx):
+                if self.leg.publish(part, rx):
                     wanted = True
                 elif not part.shared:
                     unwanted = True
@@ -211,7 +219,7 @@ class FeedSession:
             self._counters.control += 1
 
     def _on_data(self, data: Data, payload: bytes, rx: int) -> None:
-        if self._publisher.publish(data, rx):
+        if self.leg.publish(data, rx):
             self._counters.data += 1
         elif data.shared:
             self._counters.control += 1  # passed over, as what carries no data for us
@@ -228,20 +236,27 @@ class FeedSession:
 
     def _on_control(self, inbound: Inbound, payload: bytes, rx: int) -> None:
         if isinstance(inbound, Ack):
-            self._publisher.acknowledged(self._subscriber.on_ack(inbound), rx)
+            self.leg.acknowledged(self._subscriber.on_ack(inbound), rx)
         elif isinstance(inbound, Reject):
             # Topics that are refused for good are reported together, once settled.
             if not self._subscriber.on_reject(inbound):
                 text = f"the venue refused a request: {inbound.message}"
                 self._samples.warning("refused", payload, text)
         elif isinstance(inbound, Reconnect):
-            self._leaving = inbound
+            self._on_reconnect(inbound)
         elif isinstance(inbound, Answer):
             self._answers.append(inbound.payload)
         elif isinstance(inbound, Ignored):
             _log.debug("feed: passed over", reason=inbound.reason)
             return
         self._stir.set()
+
+    def _on_reconnect(self, inbound: Reconnect) -> None:
+        if inbound.lost or self._on_notice is None:
+            self._leaving = inbound
+        elif not self._notice:
+            self._notice = inbound.reason
+            self._on_notice(inbound.reason)
 
     # -- what is sent ----------------------------------------------------------
 

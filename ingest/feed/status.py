@@ -15,7 +15,8 @@ class FeedStatus(Struct, kw_only=True):
 
     name: str
     venue: str
-    state: FeedState
+    state: FeedState  # of several legs, the furthest
+    legs: int = 1  # connections that are live
     topics: int
     active: int  # topics that the venue acknowledged or sends
     stale: int = 0  # topics that are silent now, and should not be

@@ -115,6 +115,8 @@ class Recorder:
             RecordingConnector(self._session, files, connection.name),
             gate,
             after_crash=False,
+            # A recording is one connection after the other.
+            overlapping=False,
         )
 
     def _summary(self, out: Path, before: list[FeedStatus], seconds: float) -> Recorded:

@@ -72,6 +72,16 @@ class TradeTracker:
         """It is not known yet where the stream stands."""
         return self._recalling
 
+    @property
+    def due(self) -> int | None:
+        """The id that follows the highest seen; None: it is not known where the stream is."""
+        return None if self._recalling or self._next is None else self._top
+
+    def misses(self, number: int) -> bool:
+        """Tell whether the trade of this id was passed over, and not here since."""
+        hole = self._hole(number, number)
+        return hole is not None and hole.misses(number)
+
     def step(self, trades: Sequence[Trade], rx: int) -> Events:
         """Take trades of the stream in; *trades* itself where they simply follow."""
         number = self._top

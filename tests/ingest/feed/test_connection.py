@@ -58,7 +58,7 @@ async def hangs() -> Any:
 @pytest.fixture(autouse=True)
 def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """Delays are at their ceiling."""
-    monkeypatch.setattr("ingest.feed.connection.Backoff", partial(Backoff, random=lambda: 1.0))
+    monkeypatch.setattr("ingest.feed.line.Backoff", partial(Backoff, random=lambda: 1.0))
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ async def test_stop_while_held_back_by_the_venues_limit(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once, too; and the log has said what it was waiting for."""
-    monkeypatch.setattr("ingest.feed.connection._WORTH_SAYING_S", 0.01)
+    monkeypatch.setattr("ingest.feed.line._WORTH_SAYING_S", 0.01)
     broker = Broker(lambda lane: (1, 1000.0))
     await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=1)
     with capture_logs() as lines:
@@ -233,7 +233,7 @@ async def test_stop_while_held_back_by_the_venues_limit(
 
 async def test_no_word_of_the_supervisor(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody connects without it; it is asked again, and the log says so."""
-    monkeypatch.setattr("ingest.feed.connection._PATIENCE_S", 0.01)
+    monkeypatch.setattr("ingest.feed.line._PATIENCE_S", 0.01)
     broker = Broker(lambda lane: (1, 0.2))
     await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=1)
     with capture_logs() as lines:
