@@ -52,10 +52,14 @@ class ConnectionPlan(Struct, frozen=True, kw_only=True):
     book_snapshot_every_s: float | None = None
     legs: tuple[LegPlan, ...] = (LegPlan(),)
     max_age_s: float | None = None  # a socket is replaced before; None: it stays
-    proxy: str | None = None  # for REST
     impersonate: str | None = None
     ca_file: str | None = None
     verify: bool = True
+
+    @property
+    def rest_leg(self) -> LegPlan:
+        """By which way the REST interface is asked."""
+        return self.legs[0]
 
 
 class WorkerPlan(Struct, frozen=True, kw_only=True):
@@ -309,10 +313,23 @@ def _connections(
             rest_url=rest_url(settings, venue),
             topics=part,
             book_snapshot_every_s=feed.book_snapshot_every_s,
-            proxy=settings.proxy,
+            legs=_legs(settings, feed.redundancy),
+            max_age_s=_max_age_s(settings, venue),
             impersonate=settings.impersonate,
             ca_file=settings.ca_file,
             verify=settings.verify,
         )
         for number, (path, part) in enumerate(parts, start=1)
     ]
+
+
+def _legs(settings: VenueConfig, count: int) -> tuple[LegPlan, ...]:
+    return tuple(
+        LegPlan(proxy=settings.proxy_of(leg), source_address=settings.source_address_of(leg))
+        for leg in range(count)
+    )
+
+
+def _max_age_s(settings: VenueConfig, venue: Venue) -> float | None:
+    ages_s = [age for age in (settings.max_age_s, venue.limits.max_age_s) if age is not None]
+    return min(ages_s, default=None)

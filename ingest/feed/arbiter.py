@@ -118,7 +118,7 @@ class OrderedArbiter:
         if state is None:
             return False
         if state.position.joined:
-            return not state.held
+            return not state.held or self._spans(state.held[0])
         heard_s = self._heard_s
         quiet = heard_s is None or heard_s < state.opened_s
         return quiet and now_s - state.opened_s >= SETTLE_S
@@ -173,12 +173,17 @@ class OrderedArbiter:
             position.joined = True
             self.repeats += 1
             return True
-        if place == "beyond":
+        if place in ("beyond", "spans"):
             return False
-        if not (position.joined or self._order.strict) and self._another_joined(state):
+        clear = position.joined or self._order.strict or place == "start"
+        if not clear and self._another_joined(state):
             return False
         self._pass(state, item, out)
         return True
+
+    def _spans(self, item: Item) -> bool:
+        self._order.begin()
+        return self._order.place(item, joined=True) == "spans"
 
     def _pass(self, state: _Leg, item: Item, out: Out) -> None:
         self._order.passed(item)

@@ -1,7 +1,9 @@
 """By what the events of one stream are recognised, and put in order, whichever leg brings them.
 
 Pure. An event is "known" if it was published already, "next" if nothing is missing
-between what was published and it, "beyond" if something is, by the venue's numbers.
+between what was published and it, "beyond" if something is, by the venue's numbers. It
+"spans" what was published last where legs do not cut the same changes alike. With a
+"start" the stream begins, whatever was before.
 """
 
 from collections import deque
@@ -14,7 +16,7 @@ from ingest.books.tracker import BookTracker
 from ingest.model import AnyEvent, Book, Candle, Liquidation, Trade
 from ingest.trades.tracker import TradeTracker
 
-Place = Literal["known", "next", "beyond"]
+Place = Literal["known", "next", "start", "beyond", "spans"]
 
 # Events of one stream that are recognised when another leg brings them.
 _REMEMBERED = 2048
@@ -41,9 +43,13 @@ class Item(Struct, frozen=True):
 class Order(Protocol):
     """The rule of one stream. `begin` comes before the others, each time."""
 
-    # Whether a number alone shows that an event follows. Otherwise a leg has to show
-    # something that is known before it is clear where it is.
-    strict: bool
+    @property
+    def strict(self) -> bool:
+        """Whether numbers alone show now that an event follows.
+
+        Otherwise a leg has to show something that is known before it is clear where it is.
+        """
+        ...
 
     def begin(self) -> None:
         """Look where the stream stands: others publish in it, too."""
@@ -68,9 +74,13 @@ class BookOrder:
     def __init__(self, tracker: BookTracker) -> None:
         self._tracker = tracker
         self._continuity = tracker.rule.continuity
-        self.strict = self._continuity != "none"
         self._last: int | None = None
         self._recent = _Recent()
+
+    @property
+    def strict(self) -> bool:
+        """See `Order`."""
+        return self._continuity != "none" and self._last is not None
 
     def begin(self) -> None:
         """See `Order`."""
@@ -85,43 +95,54 @@ class BookOrder:
         """See `Order`."""
         book: Book = item.event
         seq, last = book.seq, self._last
+        if book.type == "snapshot" and not self._tracker.synchronised:
+            return "start"
         if last is None or seq is None:
             return "next"
-        if book.type == "snapshot":
-            if not self._tracker.synchronised or (joined and item.is_back):
-                return "next"
-            return "known" if seq <= last else "beyond"
         if item.key in self._recent:
             return "known"
-        if self._follows(book, last):
+        if book.type == "snapshot":
+            if joined and item.is_back:
+                return "start"  # the venue counts anew
+            return "known" if seq <= last else "beyond"
+        if self._follows(book, seq, last):
             return "next"
-        return "known" if seq <= last else "beyond"
+        if seq <= last:
+            return "known"
+        return "spans" if self._before(book, seq) < last else "beyond"
 
     def passed(self, item: Item) -> None:
         """See `Order`."""
         if item.number is not None:
+            if item.is_back and item.event.type == "snapshot":
+                self._recent = _Recent()
             self._last = item.number
             self._recent.add(item.key, item.event.ts)
 
-    def _follows(self, book: Book, last: int) -> bool:
+    def _follows(self, book: Book, seq: int, last: int) -> bool:
+        return seq > last if self._continuity == "none" else self._before(book, seq) == last
+
+    def _before(self, book: Book, seq: int) -> int:
+        """Return the number behind which *book* comes, by the venue's rule."""
         match self._continuity:
-            case "prev_seq":
-                return book.prev_seq == last
-            case "first_seq":
-                return book.first_seq == last + 1
-            case "plus_one":
-                return book.seq == last + 1
-        return book.seq is not None and book.seq > last
+            case "prev_seq" if book.prev_seq is not None:
+                return book.prev_seq
+            case "first_seq" if book.first_seq is not None:
+                return book.first_seq - 1
+        return seq - 1
 
 
 class TradeOrder:
     """Trades whose ids are consecutive integers."""
 
-    strict = True
-
     def __init__(self, tracker: TradeTracker) -> None:
         self._tracker = tracker
         self._due: int | None = None
+
+    @property
+    def strict(self) -> bool:
+        """See `Order`."""
+        return self._due is not None
 
     def begin(self) -> None:
         """See `Order`."""
@@ -143,8 +164,8 @@ class TradeOrder:
 
     def passed(self, item: Item) -> None:
         """See `Order`."""
-        if self._due is not None and item.number is not None:
-            self._due = max(self._due, item.number + 1)
+        if item.number is not None:
+            self._due = max(self._due or 0, item.number + 1)
 
 
 class KeyOrder:

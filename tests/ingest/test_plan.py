@@ -180,7 +180,7 @@ def test_a_worker_plan_goes_through_a_pipe() -> None:
     assert (worker.log_level, worker.log_format) == ("debug", "json")
     assert worker.topics == 3
     only = worker.connections[0]
-    assert (only.url, only.proxy, only.impersonate, only.verify) == (
+    assert (only.url, only.rest_leg.proxy, only.impersonate, only.verify) == (
         "wss://h/p",
         "http://joe:pw@p:1",
         "chrome",
