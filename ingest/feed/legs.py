@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import structlog
 
 from ingest.feed.arbiter import HOLD_S, SETTLE_S, Arbiter, Jump, Out, arbiter_for
 from ingest.feed.counters import FeedCounters
@@ -19,7 +18,8 @@ from ingest.feed.publisher import FeedPublisher, Route
 from ingest.model import AnyEvent
 from ingest.venues.base import Data, Decode, Topic, Venue
 
-_log = structlog.get_logger(__name__)
+# A leg that is left alone may be behind what the others have brought, by less than this.
+_LINGER_S = 10.0
 
 
 class Leg:
@@ -120,6 +120,7 @@ class Legs:
         self._open: dict[Route, dict[int, tuple[float, bool]]] = {}
         self._arbiters: dict[Route, Arbiter] = {}
         self._expiry: asyncio.TimerHandle | None = None
+        self._ending: asyncio.TimerHandle | None = None
         self.arbitrating = redundant
 
     def open(self) -> Leg:
@@ -128,7 +129,10 @@ class Legs:
         """
         self._last_number += 1
         leg = Leg(self._last_number, self, self._publisher)
-        if self._legs and not self.arbitrating:
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        elif self._legs and not self.arbitrating:
             self._begin(next(iter(self._legs.values())))
         self._legs[leg.number] = leg
         if self.arbitrating:
@@ -152,7 +156,7 @@ class Legs:
             if self._leave(leg, route, reason, now_ns):
                 lost.append(route.topic)
         if len(self._legs) <= 1 and not self._redundant:
-            self._end()
+            self._end_later()
         return lost
 
     def unproven(self, leg: Leg, before: Leg) -> list[Topic]:
@@ -230,8 +234,18 @@ class Legs:
                 self._open[route] = {first.number: (now_s, True)}
         first.arbitrate()
 
+    def _end_later(self) -> None:
+        if not self._legs:
+            self._end()
+        elif self._ending is None:
+            loop = asyncio.get_running_loop()
+            self._ending = loop.call_later(_LINGER_S, self._end)
+
     def _end(self) -> None:
         self.arbitrating = False
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
         self._arbiters.clear()
         self._open.clear()
         if self._expiry is not None:

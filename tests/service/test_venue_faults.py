@@ -22,7 +22,6 @@ WRONG_KEY = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: aaaaaaaaaaaaaaaaaaaaaaaaaaa=\r\n\r\n"
 )
-MAINTENANCE = json.dumps({"e": "serverShutdown", "E": 1})
 # What the venue does with a connection, and what the loss of it is called.
 FAULTS: dict[str, tuple[list[list[Any]], str]] = {
     "answers 403": ([["http", 403]], "http_403"),
@@ -50,7 +49,6 @@ FAULTS: dict[str, tuple[list[list[Any]], str]] = {
     "announces 4 GiB": ([*UP, sent(b"\x81\x7f\0\0\0\1\0\0\0\0"), STAY], "message_too_large"),
     "half a frame, then silence": ([*UP, ["mute"], sent(b"\x81\x05ab"), STAY], "ping_timeout"),
     "silence": ([*UP, ["mute"], STAY], "ping_timeout"),
-    "announces maintenance": ([*UP, ["text", MAINTENANCE], STAY], "venue_leaving"),
 }
 
 
