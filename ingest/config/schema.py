@@ -1,7 +1,7 @@
 """The configuration as typed, frozen values. docs/config.md explains each key.
 
-An attribute and its key in the file have one name, but for `max_message_size`,
-which is read as a size and kept in bytes. Bounds stand in the annotations; the
+An attribute and its key in the file have one name, but for `max_message_size` and the
+spool's `max_size`, which are read as sizes and kept in bytes. Bounds stand in the annotations; the
 rules that look at more than one value are in `ingest.config.rules` and
 `ingest.config.feeds`.
 """
@@ -17,6 +17,7 @@ from ingest.config.leaves import Leaf
 
 # Above a day, somebody wrote milliseconds.
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+SecondsOfDays = Annotated[float, Meta(gt=0, le=10_000_000)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=86_400)]
 MaxAgeSeconds = Annotated[float, Meta(ge=1, le=10**8)]
 SnapshotSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
@@ -36,6 +37,7 @@ _CaFile = Annotated[str, Leaf(leaves.CA_FILE, leaves.parse_ca_file)]
 _SourceAddress = Annotated[str, Leaf(leaves.SOURCE_ADDRESS, leaves.parse_source_address)]
 _Name = Annotated[str, Leaf(leaves.NAME, leaves.parse_name)]
 _Size = Annotated[int, Leaf(leaves.SIZE, leaves.parse_size)]
+_DiskSize = Annotated[int, Leaf(leaves.DISK_SIZE, leaves.parse_disk_size)]
 _Listen = Annotated[str, Leaf(leaves.LISTEN, leaves.parse_listen)]
 
 
@@ -46,6 +48,42 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
     maxlen: Count = 1_000_000  # entries per stream, trimmed approximately
     encoding: _EncodingLeaf = "fields"
     key: _KeyTemplate = "md:{venue}:{channel}:{instrument}"  # `load`: the encoding's own
+
+
+class SpoolConfig(Struct, frozen=True, kw_only=True):
+    """Where entries wait on disk, under `data_dir`, while Redis is away or slow."""
+
+    enabled: bool = True
+    max_bytes: _DiskSize = field(default=4 * 2**30, name="max_size")  # of all workers together
+    max_age_s: SecondsOfDays | None = None  # older entries are dropped; None: never
+    fsync_s: SecondsOrZero | None = 1.0  # 0: after every write; None: left to the system
+
+
+WhenSlow = Literal["spool", "block"]
+WhenSlowState = Literal["spool", "block", "conflate"]
+
+
+class WhenSlowConfig(Struct, frozen=True, kw_only=True):
+    """What becomes of a channel's entries while Redis takes fewer than come."""
+
+    trade: WhenSlow = "spool"
+    bbo: WhenSlowState = "spool"
+    book: WhenSlow = "spool"
+    ticker: WhenSlowState = "spool"
+    candle: WhenSlow = "spool"  # all intervals
+    mark: WhenSlowState = "spool"
+    funding: WhenSlowState = "spool"
+    open_interest: WhenSlowState = "spool"
+    liquidation: WhenSlow = "spool"
+
+    def of(self, channel: str) -> WhenSlowState:
+        """Return the policy of a channel by its full name, such as `candle_1m`."""
+        # candle_1m, book_l2_tbt, ticker_raw; agg_trade
+        kinds = (channel, channel.partition("_")[0], channel.rpartition("_")[2])
+        policy: WhenSlowState = next(
+            getattr(self, kind) for kind in kinds if kind in self.__struct_fields__
+        )
+        return policy
 
 
 class VenueConfig(Struct, frozen=True, kw_only=True):
@@ -143,6 +181,8 @@ class Config(Struct, frozen=True, kw_only=True):
 
     feeds: tuple[FeedConfig, ...]
     redis: RedisConfig = RedisConfig()
+    spool: SpoolConfig = SpoolConfig()
+    when_slow: WhenSlowConfig = WhenSlowConfig()
     workers: Literal["auto"] | Annotated[int, Meta(ge=1, le=1024)] = "auto"
     venues: dict[str, VenueConfig] = field(default_factory=dict)
     instruments: InstrumentsConfig = InstrumentsConfig()

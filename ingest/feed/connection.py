@@ -14,6 +14,7 @@ from ingest.feed.counters import FeedCounters
 from ingest.feed.legs import Legs
 from ingest.feed.line import Feed, Line
 from ingest.feed.ports import Connector, FeedSink
+from ingest.feed.pressure import PressedSink
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.resync import BookResync, Fetch
 from ingest.feed.status import FeedState, FeedStatus
@@ -69,11 +70,12 @@ class FeedConnection:
             on_trades_missing=lambda route: self._backfill.want(self._publisher, route),
             can_backfill=fetch is not None,
             recalling=True,
+            when_slow=worker.when_slow,
         )
         feed = Feed(
             worker=worker,
             venue=venue,
-            sink=sink,
+            sink=PressedSink(sink, plan, worker),
             session=session,
             gate=gate,
             counters=counters,

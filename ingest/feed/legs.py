@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-
 from ingest.feed.arbiter import HOLD_S, SETTLE_S, Arbiter, Jump, Out, arbiter_for
 from ingest.feed.counters import FeedCounters
 from ingest.feed.publisher import FeedPublisher, Route

@@ -16,7 +16,8 @@ from ingest.errors import DecodeError, RestError
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatLost
 from ingest.feed.legs import Leg, Legs
-from ingest.feed.ports import Connector, FeedSink, FeedSocket
+from ingest.feed.ports import Connector, FeedSocket
+from ingest.feed.pressure import PressedSink
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.renewal import Renewal
 from ingest.feed.resync import Fetch
@@ -59,7 +60,7 @@ class Feed(Struct, frozen=True):
 
     worker: WorkerPlan
     venue: Venue
-    sink: FeedSink
+    sink: PressedSink
     session: Connector
     gate: Gate
     counters: FeedCounters
@@ -242,6 +243,7 @@ class Line:
         return await self._feed.session.ws_connect(
             await self._url(),
             timeout=websocket.open_timeout_s,
+            headers=dict(self._feed.venue.headers),
             proxy=self._leg_plan.proxy,
             interface=self._leg_plan.source_address,
             impersonate=plan.impersonate,

@@ -11,7 +11,8 @@ from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatClock
 from ingest.feed.legs import Leg
-from ingest.feed.ports import FeedSink, FeedSocket
+from ingest.feed.ports import FeedSocket
+from ingest.feed.pressure import PressedSink
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
 from ingest.venues.base import (
@@ -44,7 +45,7 @@ class FeedSession:
         venue: Venue,
         topics: tuple[Topic, ...],
         leg: Leg,
-        sink: FeedSink,
+        sink: PressedSink,
         counters: FeedCounters,
         samples: SampledLog,
         *,

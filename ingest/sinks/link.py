@@ -72,7 +72,7 @@ class Link:
                 async with asyncio.timeout(silence_s):
                     await self._progress.wait()
             except TimeoutError as exc:
-                self._lose(f"no reply within {silence_s:g} s")
+                self.give_up(f"no reply within {silence_s:g} s")
                 raise Unavailable(str(self._lost)) from exc
             if self._lost is not None:
                 raise Unavailable(self._lost)
@@ -81,7 +81,7 @@ class Link:
 
     async def close(self) -> None:
         """Close at once; anything unsent is dropped. Never raises, never waits long."""
-        self._lose("closed")
+        self.give_up("closed")
         self._task.cancel()
         await asyncio.wait([self._task])
 
@@ -106,9 +106,10 @@ class Link:
                 self._progress.set()
         except (OSError, HiredisError) as exc:
             reason = str(exc) or type(exc).__name__
-        self._lose(reason)
+        self.give_up(reason)
 
-    def _lose(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """Make it unusable at once, unless it is already."""
         if self._lost is not None:
             return
         self._lost = reason

@@ -21,8 +21,10 @@ from ingest.sinks.overflow import Overflow
 from ingest.sinks.reactions import Reaction, error_code, reaction_to
 from ingest.sinks.recent import RecentBatches, beyond_reach
 from ingest.sinks.refused import RefusedEntries
+from ingest.sinks.resp import command
 from ingest.sinks.settings import SinkSettings
 from ingest.sinks.transport import Question, Sent, Transport
+from ingest.sinks.trimming import Trimming
 from ingest.sinks.verdict import Verdict, judge
 
 _STREAMS_PER_QUESTION = 64  # XINFO also returns two whole entries, which may be large books
@@ -46,8 +48,14 @@ class Publisher:
         self._recent = RecentBatches(settings)
         self._unlearned: list[StreamWriter] = []
         self._overflow: Overflow | None = None
+        self.recovered = asyncio.Event()  # what an earlier process left on disk is stored
+        self.recovered.set()
         self._conflated_next = False  # before anything else from the overflow
         self._held: list[tuple[StreamWriter, Preface, bool]] = []  # and whether they are wanted
+        self._trimming: Trimming | None = None
+        if settings.max_age_s is not None:
+            self._trimming = Trimming(settings.max_age_s, time.monotonic(), time.time())
+        self._trim_failures = 0
         self._wait = settings.wait.backoff()
         self._operator = settings.operator.backoff()
         buffer.on_append = self.wake.set
@@ -55,6 +63,8 @@ class Publisher:
     def continue_with(self, overflow: Overflow) -> None:
         """Take from there what is not in memory."""
         self._overflow = overflow
+        if overflow.spool.recovering:
+            self.recovered.clear()
 
     def unsent(self) -> list[tuple[Entry, EntryId]]:
         """Return what has its ids and is not settled; but for what is on the disk anyway."""
@@ -68,6 +78,8 @@ class Publisher:
     def learn(self, stream: StreamWriter) -> None:
         """Ask for the last id of *stream* before anything is sent to it."""
         self._unlearned.append(stream)
+        if self._trimming is not None:
+            self._trimming.add(stream.key)
 
     def learn_anew(self, streams: Iterable[StreamWriter]) -> None:
         """Ask for the last ids of all *streams*: this may be another server."""
@@ -83,6 +95,7 @@ class Publisher:
         while True:
             try:
                 await self._learn(link)
+                await self._trim(link)
                 batch = self._batches[0] if self._batches else self._next_batch()
                 if batch is None:
                     await self._idle(link)
@@ -185,16 +198,45 @@ class Publisher:
         if batch.settles is not None and self._overflow is not None:
             self._overflow.spool.settle(batch.settles)
             self._counters.spooled_bytes = self._overflow.spool.size
+            if not self._recovering:
+                self.recovered.set()
 
     def _no_id_left(self, entry: Entry) -> None:
         self.drop(entry, "ids_exhausted", "no id is left above those the stream holds")
+
+    async def _trim(self, link: Transport) -> None:
+        """Let go of what is too old in the streams whose turn it is; never holds up a batch."""
+        if self._trimming is None:
+            return
+        keys = self._trimming.due(time.monotonic())
+        if not keys:
+            return
+        oldest = b"%d" % self._trimming.oldest_ms(time.monotonic(), time.time())
+        questions = [
+            Question(key, command(b"XTRIM", key.encode(), b"MINID", b"~", oldest)) for key in keys
+        ]
+        for key, reply in zip(keys, await link.ask(questions), strict=True):
+            if isinstance(reply, ReplyError):
+                self._trim_failures += 1
+                if worth_a_line(self._trim_failures):
+                    _log.warning(
+                        "sink: a stream is not trimmed by age; trying again with the next round",
+                        stream=key,
+                        error=str(reply),
+                        total=self._trim_failures,
+                    )
 
     async def _idle(self, link: Transport) -> None:
         self.wake.clear()
         if link.lost is not None:
             raise Unavailable(link.lost)
+        wait_s = None if self._trimming is None else self._trimming.wait_s(time.monotonic())
         self._buffer.idle = True
-        await self.wake.wait()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self.wake.wait()
+        except TimeoutError:
+            pass
         self._buffer.idle = False
 
     async def _send(self, link: Transport, batch: Batch) -> None:

@@ -15,6 +15,7 @@ import structlog
 
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
+from ingest.sinks import tasks
 from ingest.sinks.buffer import Conflated, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
@@ -27,7 +28,6 @@ from ingest.sinks.target import make_target
 from ingest.sinks.transport import Question
 
 _DEFAULTS = SinkSettings()
-_CANCEL_AGAIN_S = 0.1
 _FLUSH_SPOOLING_S = 2.0
 
 _log = structlog.get_logger(__name__)
@@ -165,11 +165,16 @@ class RedisStreamsSink:
         """Return the newest entries that each stream holds, at most *count*, newest first.
 
         Asked over a connection of its own. Streams that do not exist, and keys that
-        are no streams, have none.
+        are no streams, have none. What an earlier process left on disk is stored first.
 
         Raises:
             SinkError: there is no connection, or no answer that makes sense.
         """
+        try:
+            async with asyncio.timeout(self._settings.reply_timeout_s):
+                await self._publisher.recovered.wait()
+        except TimeoutError as exc:
+            raise SinkError("what an earlier process left on disk is not stored yet") from exc
         link = await self._target.open(on_lost=lambda: None)
         try:
             questions = [Question(key, newest_command(key, count)) for key in keys]
@@ -212,12 +217,12 @@ class RedisStreamsSink:
         with contextlib.suppress(SinkError):  # logged when it happened
             await self.flush(timeout_s)
         self._task = None
-        await _cancel(task)
+        await tasks.end(task)
         if self._spooling is None:
             left = self.counters.pending_entries
         else:
             assert self._tending is not None
-            await _cancel(self._tending)
+            await tasks.end(self._tending)
             left = self._spooling.close()
         if left:
             _log.error("sink: closed with entries not published", entries=left)
@@ -301,10 +306,3 @@ class RedisStreamsSink:
                 pending=self.counters.pending_entries,
             )
         await self._publisher.sleep(delay_s)
-
-
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    """Cancel, and ask until it is heard: redis-py can lose a cancellation while it connects."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)

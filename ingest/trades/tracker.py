@@ -88,7 +88,7 @@ class TradeTracker:
         if self._next == number and trades:
             try:
                 for trade in trades:
-                    if int(trade.id or "") != number:
+                    if (int(trade.id or "") if trade.seq is None else trade.seq) != number:
                         break
                     number += 1
                 else:
@@ -302,6 +302,8 @@ class TradeTracker:
 
 
 def _number(trade: Trade) -> int | None:
+    if trade.seq is not None:
+        return trade.seq
     try:
         return int(trade.id or "")
     except ValueError:

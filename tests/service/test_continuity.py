@@ -50,11 +50,14 @@ def _prices(side: str) -> list[str]:
 
 def start(kit: Any, streams: Any, venue: Any, **feed: Any) -> Any:
     address = f"127.0.0.1:{venue.port}"
-    settings = feed.pop("venue_settings", {})
+    urls = {"ws_url": f"ws://{address}", "rest_url": f"http://{address}"}
+    settings = {**urls, **feed.pop("venue_settings", {})}
     return kit.service(
         streams.url,
         {"venue": "binance", "channels": CHANNELS, "instruments": ["BTC-USDT"], **feed},
-        venues={"binance": {"ws_url": f"ws://{address}", "rest_url": f"http://{address}", **settings}},
+        venues={
+            "binance": {"ws_url": f"ws://{address}", "rest_url": f"http://{address}", **settings}
+        },
         workers=1,
     )
 

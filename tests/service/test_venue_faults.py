@@ -178,7 +178,7 @@ def test_counters(outcome: Outcome) -> None:
     assert totals["decode_errors"] == {r: bad.count(r) for r in bad if r != "unknown_topic"}
     trades = [e for e in outcome.trades if "id" in e]
     assert totals["data"] == len(trades)
-    assert totals["control"] == FED + 2 + 1  # an ack each, one notice
+    assert totals["control"] == FED + 2  # an ack each
     assert totals["frames"] == len(trades) + totals["control"] + len(bad)
     assert totals["events"] == totals["published"] == len(outcome.trades) + len(outcome.feed)
     assert totals["dropped"] == {}

@@ -346,7 +346,9 @@ def test_states_by_number_or_time(by: str) -> None:
     arbiter = arbiter_for(state(1, 1, "1"), None, None)
     arbiter.open(1, 0.0, joined=True)
     arbiter.open(2, 0.0)
-    assert states(*arbiter.take(1, [state(1, 1, "a"), state(1, 2, "b"), state(1, 2, "c")], 0.0)) == [
+    assert states(
+        *arbiter.take(1, [state(1, 1, "a"), state(1, 2, "b"), state(1, 2, "c")], 0.0)
+    ) == [
         *[(1, "a"), (1, "b"), (1, "c")],
     ]
     assert arbiter.take(2, [state(2, 2, "b"), state(2, 2, "c")], 0.0) == []
@@ -379,7 +381,9 @@ def test_what_is_long_forgotten_is_not_new() -> None:
     assert arbiter.take(2, [trade(n) for n in range(1, 6001)], 0.0) == []
 
 
-@pytest.mark.parametrize("event", [Mark(rx=1, mark="1"), Liquidation(rx=1, price="1", size="1", side="buy")])
+@pytest.mark.parametrize(
+    "event", [Mark(rx=1, mark="1"), Liquidation(rx=1, price="1", size="1", side="buy")]
+)
 def test_events_that_nothing_tells_apart(event: Any) -> None:
     """One leg's go out; what another would go on with cannot be known."""
     arbiter = arbiter_for(event, None, None)

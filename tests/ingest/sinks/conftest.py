@@ -238,6 +238,12 @@ async def proxy_of() -> AsyncIterator[Callable[[Server], Awaitable[Proxy]]]:
         await proxy.stop()
 
 
+class Writing:
+    """How many values each stream was given so far, from 0 on."""
+
+    values = 0
+
+
 class Kit:
     """What tests build and wait with. A fixture, since test modules import no conftest."""
 
@@ -275,6 +281,35 @@ class Kit:
         """Add one entry per value, received now."""
         for value in values:
             assert writer.add(time.time_ns(), *self.encoded(value, padding))
+
+    @contextlib.asynccontextmanager
+    async def writing(
+        self, sink: RedisStreamsSink, keys: Iterable[str]
+    ) -> AsyncIterator["Writing"]:
+        """Hand over entries to all streams meanwhile."""
+        writing = Writing()
+        writers = [sink.open_stream(key) for key in keys]
+
+        async def write() -> None:
+            while True:
+                for writer in writers:
+                    self.fill(writer, range(writing.values, writing.values + 20))
+                writing.values += 20
+                await sink.wait_writable()
+                await asyncio.sleep(0.002)
+
+        task = asyncio.create_task(write())
+        try:
+            yield writing
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def acked_more(self, sink: RedisStreamsSink) -> None:
+        """Wait until the sink gets on."""
+        before = sink.counters.acked_entries
+        await self.until(lambda: sink.counters.acked_entries > before + 100)
 
     @staticmethod
     async def until(condition: Callable[[], bool]) -> None:
