@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from ingest.books.tracker import BookTracker
 from ingest.model import AnyEvent, Book, Candle, Liquidation, Trade
 from ingest.trades.tracker import TradeTracker
+from ingest.trades.tracker import number_of as number_of_trade
 
 Place = Literal["known", "next", "start", "beyond", "spans"]
 
@@ -150,7 +151,7 @@ class TradeOrder:
 
     def item(self, event: Trade, position: Position) -> Item:
         """See `Order`."""
-        return _numbered(event, event.id, _id_of(event), position)
+        return _numbered(event, event.id, number_of_trade(event), position)
 
     def place(self, item: Item, *, joined: bool) -> Place:  # noqa: ARG002
         """See `Order`."""
@@ -284,10 +285,3 @@ def _content(event: AnyEvent) -> Hashable:
     if isinstance(event, Book):  # whole each time; its levels are lists
         return event.ts, str(event.bids), str(event.asks)
     return structs.replace(event, rx=0)
-
-
-def _id_of(trade: Trade) -> int | None:
-    try:
-        return int(trade.id or "")
-    except ValueError:
-        return None

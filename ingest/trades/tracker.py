@@ -148,7 +148,7 @@ class TradeTracker:
         newest: int | None = None
         hole = self._hole(asked[0], asked[1])
         for trade in trades:
-            number = _number(trade)
+            number = number_of(trade)
             if number is None:
                 continue
             newest = number if newest is None else max(newest, number)
@@ -177,7 +177,7 @@ class TradeTracker:
             if len(self._early) >= _MOST_HELD or self._room.left <= 0:
                 out += self.recall(None, None, rx)
             return
-        number = _number(trade)
+        number = number_of(trade)
         if number is None:
             out.append(trade)  # against the venue's word; there is no order to keep
             return
@@ -301,7 +301,8 @@ class TradeTracker:
         return None
 
 
-def _number(trade: Trade) -> int | None:
+def number_of(trade: Trade) -> int | None:
+    """Return the number by which a venue's trades follow each other; None: it has none."""
     if trade.seq is not None:
         return trade.seq
     try:
