@@ -7,10 +7,13 @@ What it still brings until the venue's CLOSE is read and published like all else
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ingest.errors import DecodeError, RestError
 from ingest.feed.counters import FeedCounters, count
@@ -32,14 +35,17 @@ from ingest.feed.sample import SampledLog
 from ingest.feed.session import FeedSession, names_of
 from ingest.feed.stale import StaleWatch
 from ingest.feed.status import FeedState
+from ingest.feed.turns import MessageTurns
 from ingest.limits import Gate, lane
 from ingest.logging import worth_a_line
 from ingest.plan import ConnectionPlan, LegPlan, WorkerPlan
-from ingest.venues.base import Venue
+from ingest.venues.base import Admission, Heartbeat, Venue
 from ingest.venues.subscriber import Subscriber
 from wscore import Backoff, CurlError, WsCloseCode
 
 _log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
 
 _CLOSE_TIMEOUT_S = 1.0  # of a connection that is over for us; a stop has its own
 # Of one that is replaced: for what it still brings.
@@ -68,6 +74,11 @@ class Feed(Struct, frozen=True):
     publisher: FeedPublisher
     legs: Legs
     overlapping: bool  # sockets may be replaced by new ones beside them
+
+
+class _Opened(Struct, frozen=True):
+    ws: FeedSocket
+    heartbeat: Heartbeat | None  # None: the venue's usual one
 
 
 class _Socket:
@@ -103,6 +114,10 @@ class Line:
         self._counters = feed.counters
         self._publisher = feed.publisher
         self._lane = lane("connect", feed.venue.name, plan.url)
+        messages = lane("message", feed.venue.name, plan.url)
+        # None: the venue counts those of each connection by itself.
+        by_host = feed.venue.limits.messages_per_host
+        self._turns = by_host and partial(MessageTurns, feed.gate, messages)
         reconnect = feed.worker.reconnect
         self._backoff = Backoff(
             base_s=reconnect.base_s,
@@ -112,7 +127,7 @@ class Line:
         self._samples = SampledLog()
         self.state: FeedState = "waiting"
         self._away_since_s: float | None = None  # monotonic; None before the first connection
-        self._openings: set[asyncio.Task[FeedSocket]] = set()
+        self._openings: set[asyncio.Future[Any]] = set()
         self._sockets: list[_Socket] = []  # the one in use first, then its successor
         self._renewal: Renewal | None = None
         self._renew = asyncio.Event()
@@ -140,7 +155,7 @@ class Line:
             while True:
                 self.state = "waiting"
                 await self._pause(delay_s)
-                if not await self._turn():
+                if self._stopping.is_set():
                     return
                 delay_s = await self._connect_and_read()
         finally:
@@ -172,7 +187,7 @@ class Line:
         """Wait until the venue's limit on attempts has room for ours; False if `stop` came."""
         began_s = time.monotonic()
         stopped = asyncio.create_task(self._stopping.wait())
-        turn: asyncio.Future[None] | None = None
+        turn: asyncio.Future[int] | None = None
         gate = self._feed.gate
         try:
             while not self._stopping.is_set():
@@ -206,14 +221,12 @@ class Line:
 
     async def _connect_and_read(self) -> float:
         """Return how long to stay away, in seconds, once the connection is over."""
-        leg: Leg | None = None
         opened_s: float | None = None
-        self.state = "connecting"
         try:
-            ws = await self._open()
-            if ws is not None:
+            opened = await self._open()
+            if opened is not None:
                 leg = self._feed.legs.open()
-                socket = self._begin(ws, leg)
+                socket = self._begin(opened, leg)
                 opened_s = socket.opened_s
                 self.state = "subscribing"
                 await self._keep(socket)
@@ -226,10 +239,22 @@ class Line:
             self._event("disconnected", reason="shutdown")
         return 0.0
 
-    async def _open(self) -> FeedSocket | None:
-        """Connect; None if `stop` came first."""
+    async def _open(self) -> _Opened | None:
+        """Wait for our turn and connect; None if `stop` came first."""
+        # Before our turn, which is to be followed by the attempt at once: the venue
+        # counts it when it comes. A ticket does not grow old that fast.
+        admission = await self._unless_stopped(self._admission())
+        if admission is None or not await self._turn():
+            return None
+        if not self._sockets:
+            self.state = "connecting"
         self._counters.attempts += 1
-        opening = asyncio.ensure_future(self._dial())
+        ws = await self._unless_stopped(self._dial(admission.url))
+        return None if ws is None else _Opened(ws, admission.heartbeat)
+
+    async def _unless_stopped(self, step: Awaitable[_T]) -> _T | None:
+        """Take a step on the way to a connection; None if `stop` came first."""
+        opening = asyncio.ensure_future(step)
         self._openings.add(opening)
         try:
             await asyncio.wait([opening])
@@ -238,10 +263,10 @@ class Line:
             opening.cancel()
         return None if opening.cancelled() else opening.result()
 
-    async def _dial(self) -> FeedSocket:
+    async def _dial(self, url: str) -> FeedSocket:
         plan, websocket = self._plan, self._websocket
         return await self._feed.session.ws_connect(
-            await self._url(),
+            url,
             timeout=websocket.open_timeout_s,
             headers=dict(self._feed.venue.headers),
             proxy=self._leg_plan.proxy,
@@ -257,14 +282,14 @@ class Line:
             allow_redirects=False,
         )
 
-    async def _url(self) -> str:
+    async def _admission(self) -> Admission:
         """Return where to connect to; some venues say it anew for each connection."""
         ticket, fetch = self._feed.venue.ticket, self._feed.fetch
         if ticket is None or fetch is None:
-            return self._plan.url
-        return ticket.url(await fetch(ticket.request), self._plan.url)
+            return Admission(url=self._plan.url)
+        return ticket.admit(await fetch(ticket.request), self._plan.url)
 
-    def _begin(self, ws: FeedSocket, leg: Leg) -> _Socket:
+    def _begin(self, opened: _Opened, leg: Leg) -> _Socket:
         self._counters.connects += 1
         _log.debug("feed: connected", url=self._plan.url)
         self._event("connected")
@@ -275,9 +300,12 @@ class Line:
             if self.session is session:
                 self.renew(reason)
 
+        venue = feed.venue
+        if opened.heartbeat is not None:
+            venue = structs.replace(venue, heartbeat=opened.heartbeat)
         session = FeedSession(
-            ws,
-            feed.venue,
+            opened.ws,
+            venue,
             self._plan.topics,
             leg,
             feed.sink,
@@ -286,8 +314,9 @@ class Line:
             stopping=self._stopping,
             on_settled=lambda subscriber: self._on_settled(socket, subscriber),
             on_notice=on_notice if feed.overlapping else None,
+            turns=self._turns,
         )
-        socket = _Socket(ws, leg, session)
+        socket = _Socket(opened.ws, leg, session)
         self._sockets.append(socket)
         return socket
 
@@ -352,26 +381,23 @@ class Line:
 
         Raises as connecting and reading do.
         """
-        opening = asyncio.create_task(self._open_beside())
+        opening = asyncio.create_task(self._open())
         try:
             # If the old one is over first, this would be no replacement any more.
             await asyncio.wait([opening, socket.task], return_when=asyncio.FIRST_COMPLETED)
-            ws = opening.result() if opening.done() else None
+            opened = opening.result() if opening.done() else None
         finally:
             if not opening.done():
                 opening.cancel()
                 await asyncio.wait([opening])
-        if ws is None:
+        if opened is None:
             return None
-        successor = self._begin(ws, leg)
+        successor = self._begin(opened, leg)
         await self._until_proven(socket, successor)
         if successor.task.done() and not self._stopping.is_set():
             self._sockets.remove(successor)
             successor.task.result()  # raises
         return successor
-
-    async def _open_beside(self) -> FeedSocket | None:
-        return await self._open() if await self._turn() else None
 
     async def _until_proven(self, old: _Socket, new: _Socket) -> None:
         """Wait until *new* goes on with all that *old* brings; or one ends; or it is enough."""

@@ -69,6 +69,7 @@ class WorkerService:
         self._reports: ReportPipe | None = None
         self._unread = b""  # of the supervisor's lines, one that has not come to its end
         self._gate = Gate(self._ask_supervisor)
+        self._rest_clients: dict[str, RestClient] = {}  # by venue
         self._feeds = [
             self._feed(connection, after_crash=start.restarts > 0)
             for connection in plan.connections
@@ -117,16 +118,20 @@ class WorkerService:
         )
 
     def _rest(self, connection: ConnectionPlan, venue: Venue) -> RestClient:
-        return RestClient(
-            venue,
-            connection.rest_url,
-            self._session,
-            self._gate,
-            proxy=connection.rest_leg.proxy,
-            interface=connection.rest_leg.source_address,
-            impersonate=connection.impersonate,
-            verify=connection.ca_file or connection.verify,
-        )
+        """Return the one client of a venue: all its connections are configured alike."""
+        client = self._rest_clients.get(venue.name)
+        if client is None:
+            client = self._rest_clients[venue.name] = RestClient(
+                venue,
+                connection.rest_url,
+                self._session,
+                self._gate,
+                proxy=connection.rest_leg.proxy,
+                interface=connection.rest_leg.source_address,
+                impersonate=connection.impersonate,
+                verify=connection.ca_file or connection.verify,
+            )
+        return client
 
     def renew(self, connection: str, reason: str) -> bool:
         """Replace the sockets of a connection by new ones, without a loss; returns at once.
