@@ -402,11 +402,12 @@ class Line:
     async def _until_proven(self, old: _Socket, new: _Socket) -> None:
         """Wait until *new* goes on with all that *old* brings; or one ends; or it is enough."""
         while not (old.task.done() or new.task.done() or self._stopping.is_set()):
-            now_s = time.monotonic()
             if new.settled_s is not None:
                 if not self._feed.legs.unproven(new.leg, old.leg):
                     return
-                if now_s - new.settled_s >= _PROOF_S:
+                if old.session.blocked or new.session.blocked:
+                    new.settled_s = time.monotonic()  # nothing is read: nothing can be shown
+                elif time.monotonic() - new.settled_s >= _PROOF_S:
                     return
             await asyncio.wait([old.task, new.task], timeout=_LOOK_S)
 

@@ -39,6 +39,7 @@ class Totals(Struct, kw_only=True):
     """What one worker, or several, did all in all; what is logged at the end."""
 
     connects: int = 0
+    replaced: int = 0  # of the connections, those that a new one took the place of
     disconnects: dict[str, int] = field(default_factory=dict)  # by reason
     frames: int = 0  # = data + control + unknown_topic + decode_errors
     data: int = 0
@@ -46,6 +47,7 @@ class Totals(Struct, kw_only=True):
     unknown_topic: int = 0
     decode_errors: dict[str, int] = field(default_factory=dict)  # by reason
     book_gaps: dict[str, int] = field(default_factory=dict)  # by reason
+    leg_repeats: int = 0  # of the data, events that another leg had brought
     book_repeats: int = 0  # of the data, updates of books that were left out
     # published + dropped + unpublished, less the resets that the sink adds by itself
     events: int = 0
@@ -58,6 +60,8 @@ class Totals(Struct, kw_only=True):
         for feed in status.feeds:
             counters = feed.counters
             self.connects += counters.connects
+            self.replaced += counters.replaced
+            self.leg_repeats += counters.leg_repeats
             _merge(self.disconnects, counters.disconnects)
             self.frames += counters.frames
             self.data += counters.data

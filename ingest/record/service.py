@@ -107,7 +107,7 @@ class Recorder:
     def _feed(self, connection: ConnectionPlan, sink: NoSink, gate: Gate) -> FeedConnection:
         files = self._files.connection(connection.venue, connection.name)
         return FeedConnection(
-            connection,
+            structs.replace(connection, legs=connection.legs[:1]),
             self._plan,
             venues.get(connection.venue),
             sink,
