@@ -5,8 +5,10 @@ Normally that is one WebSocket, kept up by one `Line`; with redundancy there are
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import structlog
+from msgspec import structs
 
 from ingest.codecs import Encoder
 from ingest.feed.backfill import TradeBackfill
@@ -17,6 +19,7 @@ from ingest.feed.ports import Connector, FeedSink
 from ingest.feed.pressure import PressedSink
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.resync import BookResync, Fetch
+from ingest.feed.session import names_of
 from ingest.feed.status import FeedState, FeedStatus
 from ingest.limits import Gate
 from ingest.plan import ConnectionPlan, WorkerPlan
@@ -24,6 +27,8 @@ from ingest.venues.base import Topic, Venue
 
 _log = structlog.get_logger(__name__)
 
+_CLOSE_TIMEOUT_S = 1.0
+_DETAIL_CHARS = 500
 # Of several legs, the one that is furthest says how the connection is.
 _FURTHEST: tuple[FeedState, ...] = (
     *("live", "subscribing", "connecting", "waiting", "stopping", "stopped"),
@@ -84,6 +89,8 @@ class FeedConnection:
             legs=Legs(venue, publisher, counters, redundant=len(plan.legs) > 1),
             overlapping=overlapping,
         )
+        self._legs = feed.legs
+        self._ending: asyncio.Task[None] | None = None  # held: the loop would not
         self._lines = [Line(plan, number, feed) for number in range(len(plan.legs))]
 
     @property
@@ -120,6 +127,21 @@ class FeedConnection:
     async def stop(self, timeout_s: float) -> None:
         """Close with 1001; what the venue sends before its own CLOSE is still published."""
         await asyncio.gather(*(line.stop(timeout_s) for line in self._lines))
+
+    def drop(self, topics: Sequence[Topic], reason: str) -> None:
+        """Leave topics for good; their streams end with *reason*. Without any, so do we."""
+        gone, now_ns = set(topics), time.time_ns()
+        rest = tuple(topic for topic in self._plan.topics if topic not in gone)
+        self._plan = structs.replace(self._plan, topics=rest)
+        self._publisher.close(topics, reason, now_ns)
+        self._legs.forget(topics)
+        detail = names_of(tuple(topics))[:_DETAIL_CHARS]
+        self._publisher.feed_event("left", now_ns, reason=reason, detail=detail)
+        if not rest:
+            self._ending = asyncio.create_task(self.stop(_CLOSE_TIMEOUT_S))
+            return
+        for line in self._lines:
+            line.drop(topics, self._plan)
 
     def renew(self, reason: str) -> None:
         """Open new sockets beside the present ones, which go once those bring the same.

@@ -13,7 +13,7 @@ from functools import partial
 
 from ingest.feed.arbiter import HOLD_S, SETTLE_S, Arbiter, Jump, Out, arbiter_for
 from ingest.feed.counters import FeedCounters
-from ingest.feed.publisher import FeedPublisher, Route
+from ingest.feed.publisher import FeedPublisher, Route, Said
 from ingest.model import AnyEvent
 from ingest.venues.base import Data, Decode, Topic, Venue
 
@@ -32,7 +32,8 @@ class Leg:
         self.decoders: dict[Route, Decode] = {}
         self._heard: set[Route] = set()
         # The way of a frame; `Legs` changes it as others come and go.
-        self.publish: Callable[[Data, int], bool] = publisher.publish
+        self.publish: Callable[[Data, int], Said] = publisher.publish
+        self.is_closed = publisher.is_closed
 
     def arbitrate(self) -> None:
         """From now on there are others."""
@@ -97,7 +98,7 @@ class Leg:
         return self._legs.is_covered(route, without=self)
 
 
-def _publish(leg: Leg, publisher: FeedPublisher, data: Data, rx: int) -> bool:
+def _publish(leg: Leg, publisher: FeedPublisher, data: Data, rx: int) -> Said:
     return publisher.publish(data, rx, leg)
 
 
@@ -157,6 +158,13 @@ class Legs:
         if len(self._legs) <= 1 and not self._redundant:
             self._end_later()
         return lost
+
+    def forget(self, topics: Sequence[Topic]) -> None:
+        """These are given up for good: their streams are closed."""
+        gone = set(topics)
+        for route in [route for route in self._open if route.topic in gone]:
+            self._open.pop(route)
+            self._arbiters.pop(route, None)
 
     def unproven(self, leg: Leg, before: Leg) -> list[Topic]:
         """Return the topics of *before* that *leg* has not been shown to go on with."""

@@ -7,7 +7,7 @@ What it still brings until the venue's CLOSE is read and published like all else
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -39,7 +39,7 @@ from ingest.feed.turns import MessageTurns
 from ingest.limits import Gate, lane
 from ingest.logging import worth_a_line
 from ingest.plan import ConnectionPlan, LegPlan, WorkerPlan
-from ingest.venues.base import Admission, Heartbeat, Venue
+from ingest.venues.base import Admission, Heartbeat, Topic, Venue
 from ingest.venues.subscriber import Subscriber
 from wscore import Backoff, CurlError, WsCloseCode
 
@@ -109,6 +109,7 @@ class Line:
         self._plan = plan
         self._leg_plan: LegPlan = plan.legs[number]
         self._which = f"leg {number + 1} of {len(plan.legs)}" if len(plan.legs) > 1 else ""
+        self._name = f"{plan.name} {self._which}".rstrip()
         self._feed = feed
         self._websocket = feed.worker.websocket
         self._counters = feed.counters
@@ -183,15 +184,27 @@ class Line:
             self._renewal.want(reason, time.monotonic())
             self._renew.set()
 
-    async def _turn(self) -> bool:
-        """Wait until the venue's limit on attempts has room for ours; False if `stop` came."""
+    def drop(self, topics: Sequence[Topic], plan: ConnectionPlan) -> None:
+        """Leave topics for good; *plan* is what is left."""
+        self._plan = plan
+        self.watch.look_anew()
+        for socket in self._sockets:
+            socket.session.drop(topics)
+
+    async def _turn(self) -> int | None:
+        """Wait until it is our turn to connect; None if `stop` came first.
+
+        The venue limits attempts, and while it is not reached only one tries for all.
+        """
         began_s = time.monotonic()
         stopped = asyncio.create_task(self._stopping.wait())
         turn: asyncio.Future[int] | None = None
         gate = self._feed.gate
         try:
             while not self._stopping.is_set():
-                turn = asyncio.ensure_future(gate.turn(self._lane, timeout_s=_PATIENCE_S))
+                turn = asyncio.ensure_future(
+                    gate.turn(self._lane, who=self._name, timeout_s=_PATIENCE_S)
+                )
                 patience_s: float | None = _WORTH_SAYING_S
                 while not turn.done() and not stopped.done():
                     done, _ = await asyncio.wait(
@@ -199,21 +212,22 @@ class Line:
                     )
                     if not done:
                         waited_s = round(time.monotonic() - began_s, 3)
-                        _log.info(
-                            "feed: held back by the venue's limit on attempts", waited_s=waited_s
-                        )
+                        _log.info("feed: waits for its turn to connect", waited_s=waited_s)
                         patience_s = None
                 if not turn.done():
-                    return False
+                    break
                 try:
-                    turn.result()
+                    number = turn.result()
                 except TimeoutError:
                     # Far beyond any venue's limit: the supervisor does not answer, or
-                    # this host is one to stay away from. Without its word nobody goes.
+                    # this host is away, or one to stay away from. Without its word
+                    # nobody goes.
                     _log.error("feed: no turn to connect; asking again", after_s=_PATIENCE_S)
-                else:
-                    return not self._stopping.is_set()
-            return False
+                    continue
+                if not self._stopping.is_set():
+                    return number
+                gate.ended(number, reached=None)
+            return None
         finally:
             stopped.cancel()
             if turn is not None:
@@ -244,12 +258,22 @@ class Line:
         # Before our turn, which is to be followed by the attempt at once: the venue
         # counts it when it comes. A ticket does not grow old that fast.
         admission = await self._unless_stopped(self._admission())
-        if admission is None or not await self._turn():
+        turn = None if admission is None else await self._turn()
+        if admission is None or turn is None:
             return None
         if not self._sockets:
             self.state = "connecting"
         self._counters.attempts += 1
-        ws = await self._unless_stopped(self._dial(admission.url))
+        reached: bool | None = None
+        try:
+            ws = await self._unless_stopped(self._dial(admission.url))
+            reached = None if ws is None else True
+        except CurlError:
+            reached = False
+            raise
+        finally:
+            # Others may wait for it, while only one tries for all.
+            self._feed.gate.ended(turn, reached=reached)
         return None if ws is None else _Opened(ws, admission.heartbeat)
 
     async def _unless_stopped(self, step: Awaitable[_T]) -> _T | None:
@@ -546,6 +570,8 @@ class Line:
         )
         if all_s := asks_all_s(error, now):
             self._feed.gate.tell(self._lane, stay_away_s=all_s)
+        if opened_s is not None and not isinstance(error, VenueLeaving):
+            self._feed.gate.tell(self._lane, lost=True)
         return delay_s
 
     async def _pause(self, seconds: float) -> None:

@@ -22,7 +22,7 @@ A new stream begins with its data: where nothing was, nothing is missing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from ingest.books.tracker import BookTracker, Gap
 from ingest.codecs import Encoder
@@ -45,7 +45,7 @@ class Route:
     """Where the data of one topic goes."""
 
     __slots__ = (
-        *("active", "decode", "dropped", "gap", "heard", "left"),
+        *("active", "closed", "decode", "dropped", "gap", "heard", "left"),
         *("outlet", "snapshots", "topic", "tracker", "trades"),
     )
 
@@ -69,7 +69,12 @@ class Route:
         self.heard = False  # data came; of routes that share a name, the first one's counts
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
         self.left = False  # the subscription is given up for a new one
+        self.closed = False  # it is given up for good
         self.dropped = 0  # of the outlet's dropped entries, those that are marked
+
+
+# What a frame had: events or none; None: nobody wants its topic.
+Said = Literal["events", "nothing"] | None
 
 
 class Share(Protocol):
@@ -124,6 +129,7 @@ class FeedPublisher:
         self._sink = sink
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
+        self._closed: set[str] = set()  # the venue's names that were routes
         room = Room(_MOST_HELD)
         self.continuous: list[Route] = []  # those whose trades are tracked
         reason = "worker_restarted" if after_crash else "started"
@@ -156,8 +162,8 @@ class FeedPublisher:
         feed = Stream(venue.name, "feed", plan.name)
         self._feed = Outlet(sink, encoder, key_template, feed)
 
-    def publish(self, data: Data, rx: int, share: "Share | None" = None) -> bool:
-        """Decode one data frame and hand over its events; False if nobody wants its topic.
+    def publish(self, data: Data, rx: int, share: "Share | None" = None) -> Said:
+        """Decode one data frame and hand over its events, if any; None: nobody wants its topic.
 
         *share*: of a connection that is not the only one to feed these streams.
 
@@ -167,9 +173,10 @@ class FeedPublisher:
         """
         routes = self._routes.get(data.topic)
         if routes is None:
-            return False
+            return None
         routes[0].heard = True
         error: DecodeError | None = None
+        said: Said = "nothing"
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
@@ -181,13 +188,15 @@ class FeedPublisher:
                     self._open_gap(route, "bad_message", rx, ended_by="bad_message")
                 error = exc
                 continue
+            if events:
+                said = "events"
             if share is None:
                 self.put(route, events, rx)
             else:
                 share.put(route, events, rx)
         if error is not None:
             raise error
-        return True
+        return said
 
     def put(self, route: Route, events: Sequence[AnyEvent], rx: int) -> None:
         """Publish what came for a stream, with the markers that belong before it."""
@@ -251,7 +260,7 @@ class FeedPublisher:
     def acknowledged(self, topics: Sequence[Topic], rx: int) -> None:
         """The venue accepted these topics: an open gap ends, even if no data comes soon."""
         for topic in topics:
-            for route in self._routes[topic.name]:
+            for route in self._routes.get(topic.name, ()):
                 if route.left:
                     route.left = False
                     self._open_gap(route, "resync", rx, ended_by="resubscribed")
@@ -263,6 +272,32 @@ class FeedPublisher:
             if route.active:
                 route.active = False
                 self._open_gap(route, "stale", rx, ended_by="resubscribed")
+
+    def close(self, topics: Sequence[Topic], reason: str, rx: int) -> None:
+        """Give up streams for good: a `gap` that nothing ends stands at their end."""
+        gone = set(topics)
+        for name in {topic.name for topic in topics}:
+            routes = self._routes.pop(name, [])
+            kept = [route for route in routes if route.topic not in gone]
+            if kept:
+                self._routes[name] = kept
+            else:
+                self._closed.add(name)
+            for route in routes:
+                if route.topic in gone:
+                    self._close(route, reason, rx)
+        self.continuous = [route for route in self.continuous if not route.closed]
+
+    def is_closed(self, name: str) -> bool:
+        """Tell whether data of the venue's *name* may still come, though nobody wants it."""
+        return name in self._closed
+
+    def _close(self, route: Route, reason: str, rx: int) -> None:
+        self._release(route, rx)
+        in_gap = route.tracker is not None and route.tracker.in_gap
+        if route.active or route.gap or in_gap:
+            self._mark(route, Marker(type="gap", reason=reason, rx=rx))
+        route.active, route.closed = False, True
 
     @property
     def heads(self) -> list[Route]:
@@ -380,6 +415,8 @@ class FeedPublisher:
 
     def _put_trades(self, route: Route, events: Sequence[Trade | Marker]) -> None:
         counters, outlet = self._counters, route.outlet
+        if route.closed:
+            return
         for event in events:
             if isinstance(event, Trade):
                 counters.trades_backfilled += event.backfill is True
