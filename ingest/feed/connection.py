@@ -13,8 +13,9 @@ from msgspec import structs
 from ingest.codecs import Encoder
 from ingest.feed.backfill import TradeBackfill
 from ingest.feed.counters import FeedCounters
+from ingest.feed.feed import Feed
 from ingest.feed.legs import Legs
-from ingest.feed.line import Feed, Line
+from ingest.feed.line import Line
 from ingest.feed.ports import Connector, FeedSink
 from ingest.feed.pressure import PressedSink
 from ingest.feed.publisher import FeedPublisher

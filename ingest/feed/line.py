@@ -7,23 +7,21 @@ What it still brings until the venue's CLOSE is read and published like all else
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import structs
 
 from ingest.errors import DecodeError, RestError
-from ingest.feed.counters import FeedCounters, count
+from ingest.feed.counters import count
+from ingest.feed.dialer import Dialer, Opened
+from ingest.feed.feed import Feed
 from ingest.feed.heartbeat import HeartbeatLost
-from ingest.feed.legs import Leg, Legs
-from ingest.feed.ports import Connector, FeedSocket
-from ingest.feed.pressure import PressedSink
-from ingest.feed.publisher import FeedPublisher
+from ingest.feed.legs import Leg
+from ingest.feed.ports import FeedSocket
 from ingest.feed.renewal import Renewal
-from ingest.feed.resync import Fetch
 from ingest.feed.retry import (
     VenueLeaving,
     asks_all_s,
@@ -36,49 +34,25 @@ from ingest.feed.session import FeedSession, names_of
 from ingest.feed.stale import StaleWatch
 from ingest.feed.status import FeedState
 from ingest.feed.turns import MessageTurns
-from ingest.limits import Gate, lane
+from ingest.limits import lane
 from ingest.logging import worth_a_line
-from ingest.plan import ConnectionPlan, LegPlan, WorkerPlan
-from ingest.venues.base import Admission, Heartbeat, Topic, Venue
+from ingest.plan import ConnectionPlan
+from ingest.venues.base import Topic
 from ingest.venues.subscriber import Subscriber
 from wscore import Backoff, CurlError, WsCloseCode
 
 _log = structlog.get_logger(__name__)
 
-_T = TypeVar("_T")
-
 _CLOSE_TIMEOUT_S = 1.0  # of a connection that is over for us; a stop has its own
 # Of one that is replaced: for what it still brings.
 _DRAIN_TIMEOUT_S = 5.0
 _DETAIL_CHARS = 500
-_WORTH_SAYING_S = 5.0
-_PATIENCE_S = 1000.0  # for a turn; longer than any venue's window, and than its Retry-After
 # From the last answer to a subscription on the new socket: a stream that has not shown
 # by then that it goes on is not going to.
 _PROOF_S = 20.0
 _LOOK_S = 0.1
 
 _LOSSES = (CurlError, RestError, DecodeError, VenueLeaving, HeartbeatLost)
-
-
-class Feed(Struct, frozen=True):
-    """What the lines of one connection share."""
-
-    worker: WorkerPlan
-    venue: Venue
-    sink: PressedSink
-    session: Connector
-    gate: Gate
-    counters: FeedCounters
-    fetch: Fetch | None
-    publisher: FeedPublisher
-    legs: Legs
-    overlapping: bool  # sockets may be replaced by new ones beside them
-
-
-class _Opened(Struct, frozen=True):
-    ws: FeedSocket
-    heartbeat: Heartbeat | None  # None: the venue's usual one
 
 
 class _Socket:
@@ -107,14 +81,10 @@ class Line:
     def __init__(self, plan: ConnectionPlan, number: int, feed: Feed) -> None:
         """*number*: from 0, which of the plan's legs."""
         self._plan = plan
-        self._leg_plan: LegPlan = plan.legs[number]
         self._which = f"leg {number + 1} of {len(plan.legs)}" if len(plan.legs) > 1 else ""
-        self._name = f"{plan.name} {self._which}".rstrip()
         self._feed = feed
-        self._websocket = feed.worker.websocket
         self._counters = feed.counters
         self._publisher = feed.publisher
-        self._lane = lane("connect", feed.venue.name, plan.url)
         messages = lane("message", feed.venue.name, plan.url)
         # None: the venue counts those of each connection by itself.
         by_host = feed.venue.limits.messages_per_host
@@ -128,11 +98,12 @@ class Line:
         self._samples = SampledLog()
         self.state: FeedState = "waiting"
         self._away_since_s: float | None = None  # monotonic; None before the first connection
-        self._openings: set[asyncio.Future[Any]] = set()
         self._sockets: list[_Socket] = []  # the one in use first, then its successor
         self._renewal: Renewal | None = None
         self._renew = asyncio.Event()
         self._stopping = asyncio.Event()
+        name = f"{plan.name} {self._which}".rstrip()
+        self._dialer = Dialer(plan, plan.legs[number], name, feed, self._stopping)
         self.watch = StaleWatch(feed.venue, feed.publisher, feed.counters, lambda: self.session)
 
     @property
@@ -165,8 +136,7 @@ class Line:
     async def stop(self, timeout_s: float) -> None:
         """Close with 1001; what the venue sends before its own CLOSE is still published."""
         self._stopping.set()
-        for opening in self._openings:
-            opening.cancel()
+        self._dialer.stop()
         if self._sockets:
             self.state = "stopping"
             closing = [
@@ -191,53 +161,11 @@ class Line:
         for socket in self._sockets:
             socket.session.drop(topics)
 
-    async def _turn(self) -> int | None:
-        """Wait until it is our turn to connect; None if `stop` came first.
-
-        The venue limits attempts, and while it is not reached only one tries for all.
-        """
-        began_s = time.monotonic()
-        stopped = asyncio.create_task(self._stopping.wait())
-        turn: asyncio.Future[int] | None = None
-        gate = self._feed.gate
-        try:
-            while not self._stopping.is_set():
-                turn = asyncio.ensure_future(
-                    gate.turn(self._lane, who=self._name, timeout_s=_PATIENCE_S)
-                )
-                patience_s: float | None = _WORTH_SAYING_S
-                while not turn.done() and not stopped.done():
-                    done, _ = await asyncio.wait(
-                        [turn, stopped], timeout=patience_s, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    if not done:
-                        waited_s = round(time.monotonic() - began_s, 3)
-                        _log.info("feed: waits for its turn to connect", waited_s=waited_s)
-                        patience_s = None
-                if not turn.done():
-                    break
-                try:
-                    number = turn.result()
-                except TimeoutError:
-                    # Far beyond any venue's limit: the supervisor does not answer, or
-                    # this host is away, or one to stay away from. Without its word
-                    # nobody goes.
-                    _log.error("feed: no turn to connect; asking again", after_s=_PATIENCE_S)
-                    continue
-                if not self._stopping.is_set():
-                    return number
-                gate.ended(number, reached=None)
-            return None
-        finally:
-            stopped.cancel()
-            if turn is not None:
-                turn.cancel()
-
     async def _connect_and_read(self) -> float:
         """Return how long to stay away, in seconds, once the connection is over."""
         opened_s: float | None = None
         try:
-            opened = await self._open()
+            opened = await self._dialer.open(self._on_attempt)
             if opened is not None:
                 leg = self._feed.legs.open()
                 socket = self._begin(opened, leg)
@@ -253,67 +181,11 @@ class Line:
             self._event("disconnected", reason="shutdown")
         return 0.0
 
-    async def _open(self) -> _Opened | None:
-        """Wait for our turn and connect; None if `stop` came first."""
-        # Before our turn, which is to be followed by the attempt at once: the venue
-        # counts it when it comes. A ticket does not grow old that fast.
-        admission = await self._unless_stopped(self._admission())
-        turn = None if admission is None else await self._turn()
-        if admission is None or turn is None:
-            return None
+    def _on_attempt(self) -> None:
         if not self._sockets:
             self.state = "connecting"
-        self._counters.attempts += 1
-        reached: bool | None = None
-        try:
-            ws = await self._unless_stopped(self._dial(admission.url))
-            reached = None if ws is None else True
-        except CurlError:
-            reached = False
-            raise
-        finally:
-            # Others may wait for it, while only one tries for all.
-            self._feed.gate.ended(turn, reached=reached)
-        return None if ws is None else _Opened(ws, admission.heartbeat)
 
-    async def _unless_stopped(self, step: Awaitable[_T]) -> _T | None:
-        """Take a step on the way to a connection; None if `stop` came first."""
-        opening = asyncio.ensure_future(step)
-        self._openings.add(opening)
-        try:
-            await asyncio.wait([opening])
-        finally:
-            self._openings.discard(opening)
-            opening.cancel()
-        return None if opening.cancelled() else opening.result()
-
-    async def _dial(self, url: str) -> FeedSocket:
-        plan, websocket = self._plan, self._websocket
-        return await self._feed.session.ws_connect(
-            url,
-            timeout=websocket.open_timeout_s,
-            headers=dict(self._feed.venue.headers),
-            proxy=self._leg_plan.proxy,
-            interface=self._leg_plan.source_address,
-            impersonate=plan.impersonate,
-            verify=plan.ca_file or plan.verify,
-            recv_queue_size=websocket.recv_queue_size,
-            max_message_size=websocket.max_message_bytes,
-            drain_on_error=websocket.drain_on_error,
-            ping_interval=websocket.ping_interval_s,
-            ping_timeout=websocket.ping_timeout_s,
-            # A venue that redirects has changed its address: somebody must look.
-            allow_redirects=False,
-        )
-
-    async def _admission(self) -> Admission:
-        """Return where to connect to; some venues say it anew for each connection."""
-        ticket, fetch = self._feed.venue.ticket, self._feed.fetch
-        if ticket is None or fetch is None:
-            return Admission(url=self._plan.url)
-        return ticket.admit(await fetch(ticket.request), self._plan.url)
-
-    def _begin(self, opened: _Opened, leg: Leg) -> _Socket:
+    def _begin(self, opened: Opened, leg: Leg) -> _Socket:
         self._counters.connects += 1
         _log.debug("feed: connected", url=self._plan.url)
         self._event("connected")
@@ -346,10 +218,10 @@ class Line:
 
     async def _keep(self, socket: _Socket) -> None:
         """Read until there is no socket any more; its end is an exception."""
-        # `stop` finds nothing to close while a socket is just coming up.
-        if self._stopping.is_set():
-            await socket.ws.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
         while True:
+            # `stop` finds nothing to close while a socket is just coming up.
+            if self._stopping.is_set():
+                await socket.ws.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
             max_age_s = self._plan.max_age_s if self._feed.overlapping else None
             self._renew.clear()
             renewal = self._renewal = Renewal(max_age_s, socket.opened_s)
@@ -405,7 +277,7 @@ class Line:
 
         Raises as connecting and reading do.
         """
-        opening = asyncio.create_task(self._open())
+        opening = asyncio.create_task(self._dialer.open(self._on_attempt))
         try:
             # If the old one is over first, this would be no replacement any more.
             await asyncio.wait([opening, socket.task], return_when=asyncio.FIRST_COMPLETED)
@@ -475,7 +347,7 @@ class Line:
             retry_in_s=round(retry_in_s, 3),
         )
         if all_s := asks_all_s(error, datetime.now(UTC)):
-            self._feed.gate.tell(self._lane, stay_away_s=all_s)
+            self._feed.gate.tell(self._dialer.lane, stay_away_s=all_s)
 
     async def _end(self, socket: _Socket) -> Exception | None:
         """Take a socket out of use; return which loss it ended with.
@@ -569,9 +441,9 @@ class Line:
             retry_in_s=round(delay_s, 3),
         )
         if all_s := asks_all_s(error, now):
-            self._feed.gate.tell(self._lane, stay_away_s=all_s)
+            self._feed.gate.tell(self._dialer.lane, stay_away_s=all_s)
         if opened_s is not None and not isinstance(error, VenueLeaving):
-            self._feed.gate.tell(self._lane, lost=True)
+            self._feed.gate.tell(self._dialer.lane, lost=True)
         return delay_s
 
     async def _pause(self, seconds: float) -> None:
