@@ -19,8 +19,11 @@ from ingest.trades.tracker import number_of as number_of_trade
 
 Place = Literal["known", "next", "start", "beyond", "spans"]
 
-# Events of one stream that are recognised when another leg brings them.
-_REMEMBERED = 2048
+# Events of one stream that are recognised when another leg brings them, where nothing
+# but that shows that they are old; of trades also those of the last seconds, within reason.
+_REMEMBERED = 256
+_MOST_REMEMBERED = 8192
+_REMEMBERED_NS = 10_000_000_000
 
 
 class Position(Struct):
@@ -118,7 +121,7 @@ class BookOrder:
             if item.is_back and item.event.type == "snapshot":
                 self._recent = _Recent()
             self._last = item.number
-            self._recent.add(item.key, item.event.ts)
+            self._recent.add(item.key)
 
     def _follows(self, book: Book, seq: int, last: int) -> bool:
         return seq > last if self._continuity == "none" else self._before(book, seq) == last
@@ -231,7 +234,7 @@ class NumberOrder:
     def passed(self, item: Item) -> None:
         """See `Order`."""
         self._last = item.number
-        self._recent.add(item.key, item.event.ts)
+        self._recent.add(item.key)
 
 
 def number_of(event: AnyEvent) -> int | None:
@@ -257,20 +260,36 @@ class _Recent:
     def __contains__(self, key: Hashable) -> bool:
         return key in self._keys
 
-    def add(self, key: Hashable, ts: int | None) -> None:
+    def add(self, key: Hashable, ts: int | None = None) -> None:
         if key in self._keys:
             return
+        queue = self._queue
         self._keys.add(key)
-        self._queue.append((key, ts))
-        if len(self._queue) > _REMEMBERED:
-            oldest, until = self._queue.popleft()
-            self._keys.discard(oldest)
-            if until is not None and (self._until is None or until > self._until):
-                self._until = until
+        queue.append((key, ts))
+        while len(queue) > _MOST_REMEMBERED or (
+            len(queue) > _REMEMBERED and not _is_recent(queue[0][1], ts)
+        ):
+            self._forget(ts)
+
+    def _forget(self, now: int | None) -> None:
+        """Forget the oldest, and all of its moment: what is of that is known to be old then."""
+        queue = self._queue
+        oldest, then = queue.popleft()
+        self._keys.discard(oldest)
+        if then is None or then == now:
+            return  # more of this moment may come, and be new
+        while queue and queue[0][1] == then:
+            self._keys.discard(queue.popleft()[0])
+        if self._until is None or then > self._until:
+            self._until = then
 
     def is_before(self, ts: int | None) -> bool:
-        """Whether not all of that time is remembered: it is too long ago to be new."""
+        """Whether nothing of that time is remembered any more: it is too long ago to be new."""
         return ts is not None and self._until is not None and ts <= self._until
+
+
+def _is_recent(then: int | None, now: int | None) -> bool:
+    return then is not None and now is not None and then > now - _REMEMBERED_NS
 
 
 def _numbered(event: AnyEvent, key: Hashable, number: int | None, position: Position) -> Item:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ingest.books.tracker import BookTracker
 from ingest.feed.arbiter import (
@@ -371,14 +372,19 @@ def test_trades_without_ids_that_are_alike() -> None:
     assert (len(first), len(second), len(third)) == (7, 5, 1)
 
 
-def test_what_is_long_forgotten_is_not_new() -> None:
-    """A leg that stood still for long brings nothing for a second time."""
+@pytest.mark.parametrize("apart_ns", [0, 1, 10**9])
+def test_a_leg_that_is_far_behind(apart_ns: int) -> None:
+    """It brings nothing for a second time; and what comes all at one moment is all new."""
+
+    def dated(number: int) -> Trade:
+        return structs.replace(trade(number), ts=number * apart_ns)
+
     arbiter = arbiter_for(trade(1), None, None)
     arbiter.open(1, 0.0, joined=True)
     arbiter.open(2, 0.0, joined=True)
-    arbiter.take(1, [trade(n) for n in range(1, 6001)], 0.0)
 
-    assert arbiter.take(2, [trade(n) for n in range(1, 6001)], 0.0) == []
+    assert len(arbiter.take(1, [dated(n) for n in range(1, 6001)], 0.0)) == 6000
+    assert arbiter.take(2, [dated(n) for n in range(1, 6001)], 0.0) == []
 
 
 @pytest.mark.parametrize(
