@@ -9,8 +9,8 @@ decides which events pass.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
+from ingest.errors import DecodeError
 from ingest.feed.arbiter import HOLD_S, SETTLE_S, Arbiter, Jump, Out, arbiter_for
 from ingest.feed.counters import FeedCounters
 from ingest.feed.publisher import FeedPublisher, Route, Said
@@ -37,7 +37,7 @@ class Leg:
 
     def arbitrate(self) -> None:
         """From now on there are others."""
-        self.publish = partial(_publish, self, self._publisher)
+        self.publish = self._arbitrated
 
     def go_alone(self) -> None:
         """There are none any more."""
@@ -79,27 +79,36 @@ class Leg:
         if not self._legs.left(self, head.topic):
             self._publisher.stale(head, rx)
 
-    # -- for the publisher -----------------------------------------------------
+    # -- with others -------------------------------------------------------------
 
-    def decode(self, route: Route, data: Data, rx: int) -> Sequence[AnyEvent]:
-        """See `Share`."""
-        self._heard.add(route)
+    def _arbitrated(self, data: Data, rx: int) -> Said:
+        """See `FeedPublisher.publish`; what others have brought is left out."""
+        routes = self._publisher.routes_of(data.topic)
+        if not routes:
+            return None
+        self._heard.add(routes[0])
+        error: DecodeError | None = None
+        said: Said = "nothing"
+        for route in routes:
+            try:
+                events = self._decoder(route)(data, rx)
+            except DecodeError as exc:
+                if not self._legs.is_covered(route, without=self):
+                    self._publisher.bad_message(route, rx)
+                error = exc
+                continue
+            if events:
+                said = "events"
+                self._legs.take(self, route, events, rx)
+        if error is not None:
+            raise error
+        return said
+
+    def _decoder(self, route: Route) -> Decode:
         decode = self.decoders.get(route)
         if decode is None:
             decode = self.decoders[route] = self._legs.decoder(route)
-        return decode(data, rx)
-
-    def put(self, route: Route, events: Sequence[AnyEvent], rx: int) -> None:
-        """See `Share`."""
-        self._legs.take(self, route, events, rx)
-
-    def is_covered(self, route: Route) -> bool:
-        """See `Share`."""
-        return self._legs.is_covered(route, without=self)
-
-
-def _publish(leg: Leg, publisher: FeedPublisher, data: Data, rx: int) -> Said:
-    return publisher.publish(data, rx, leg)
+        return decode
 
 
 class Legs:
@@ -215,8 +224,6 @@ class Legs:
 
     def take(self, leg: Leg, route: Route, events: Sequence[AnyEvent], rx: int) -> None:
         """Publish what passes of what *leg* has brought."""
-        if not events:
-            return
         self._note_open(leg, route)
         arbiter = self._arbiters.get(route)
         if arbiter is None:

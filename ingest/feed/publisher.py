@@ -22,7 +22,7 @@ A new stream begins with its data: where nothing was, nothing is missing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 from ingest.books.tracker import BookTracker, Gap
 from ingest.codecs import Encoder
@@ -75,22 +75,6 @@ class Route:
 
 # What a frame had: events or none; None: nobody wants its topic.
 Said = Literal["events", "nothing"] | None
-
-
-class Share(Protocol):
-    """What one of several connections has in the streams that they feed together."""
-
-    def decode(self, route: Route, data: Data, rx: int) -> Sequence[AnyEvent]:
-        """Decode a frame with what this connection's decoder remembers."""
-        ...
-
-    def put(self, route: Route, events: Sequence[AnyEvent], rx: int) -> None:
-        """Publish those of the events that others have not brought."""
-        ...
-
-    def is_covered(self, route: Route) -> bool:
-        """Tell whether another one brings what this one loses."""
-        ...
 
 
 class FeedPublisher:
@@ -162,10 +146,8 @@ class FeedPublisher:
         feed = Stream(venue.name, "feed", plan.name)
         self._feed = Outlet(sink, encoder, key_template, feed)
 
-    def publish(self, data: Data, rx: int, share: "Share | None" = None) -> Said:
+    def publish(self, data: Data, rx: int) -> Said:
         """Decode one data frame and hand over its events, if any; None: nobody wants its topic.
-
-        *share*: of a connection that is not the only one to feed these streams.
 
         Raises:
             DecodeError: the frame breaks the venue's protocol; the streams that cannot
@@ -181,25 +163,39 @@ class FeedPublisher:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
             try:
-                events = route.decode(data, rx) if share is None else share.decode(route, data, rx)
+                events = route.decode(data, rx)
             except DecodeError as exc:
                 # What one of several channels cannot use may be sound for another.
-                if share is None or not share.is_covered(route):
-                    self._open_gap(route, "bad_message", rx, ended_by="bad_message")
+                self.bad_message(route, rx)
                 error = exc
                 continue
             if events:
                 said = "events"
-            if share is None:
-                self.put(route, events, rx)
-            else:
-                share.put(route, events, rx)
+            # As `put`; written out, because this is every frame's way.
+            if route.gap or not route.active:
+                self._revive(route, rx)
+            outlet = route.outlet
+            if outlet.dropped != route.dropped:
+                self._mark_dropped(route, rx)
+            if route.tracker is not None:
+                self._publish_book(route, route.tracker, events, rx)
+                continue
+            if route.trades is not None:
+                events = self._continued(route, route.trades, events, rx)
+            add = outlet.add
+            for event in events:
+                add(event, rx)
+            self._counters.events += len(events)
         if error is not None:
             raise error
         return said
 
+    def bad_message(self, route: Route, rx: int) -> None:
+        """Mark that a message could not be decoded."""
+        self._open_gap(route, "bad_message", rx, ended_by="bad_message")
+
     def put(self, route: Route, events: Sequence[AnyEvent], rx: int) -> None:
-        """Publish what came for a stream, with the markers that belong before it."""
+        """Publish decoded events, whenever received, with the markers that belong before them."""
         if route.gap or not route.active:
             self._revive(route, rx)
         outlet = route.outlet

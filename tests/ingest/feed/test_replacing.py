@@ -101,9 +101,12 @@ def start(kit: Any, sink: Any, ws: Any) -> Callable[..., Any]:
         venue: str = "binance",
         channel: str = "trade",
         instrument: str = "BTC-USDT",
+        more: tuple[str, ...] = (),
         **changes: Any,
     ) -> AsyncIterator[Running]:
-        plan = structs.replace(kit.plan(instrument, venue=venue, channels=(channel,)), **changes)
+        plan = structs.replace(
+            kit.plan(instrument, *more, venue=venue, channels=(channel,)), **changes
+        )
         worker = WorkerPlan(
             worker=0,
             connections=(plan,),
@@ -376,6 +379,28 @@ async def test_redundant_legs(start: Any, trade: Any) -> None:
     assert third.closed_with == running.sockets.all[3].closed_with == 1001
     assert running.connection.counters.decode_errors == {"missing_field": 1}
     assert running.connection.counters.leg_repeats == 4
+
+
+async def test_a_topic_is_dropped(start: Any, trade: Any, kit: Any, sink: Any) -> None:
+    """On both legs; nothing that waited for another leg comes behind its end."""
+    async with start(legs=TWO, more=("ETH-USDT",)) as running:
+        first, second = await running.sockets.number(1), await running.sockets.number(2)
+        for ws in (first, second):
+            ws.receive(ACK, trade(1), kit.trade("ETHUSDT", 1))
+        await running.until(lambda: running.connection.status().legs == 2)
+        await running.until(lambda: running.trades() == ["1"])
+        first.end(LOST)
+        third = await running.sockets.number(3)
+        third.receive(ACK, trade(3))  # waits: nobody knows where it is
+        running.connection.drop(kit.plan("BTC-USDT").topics, "unselected")
+        for ws in (second, third):
+            await ws.until(lambda ws=ws: "UNSUBSCRIBE" in ws.sent[-1])
+            ws.receive(trade(4), kit.trade("ETHUSDT", 2))
+        await running.until(lambda: sink.of("md:binance:trade:ETH-USDT")[-1]["id"] == "2")
+        await running.stop()
+
+    assert running.trades() == ["1", "gap unselected"]
+    assert [e["id"] for e in sink.of("md:binance:trade:ETH-USDT")] == ["1", "2"]
 
 
 async def test_all_redundant_legs_die(start: Any, trade: Any) -> None:
