@@ -43,6 +43,10 @@ class SinkError(IngestError):
     """The sink is out of reach or refused a batch as a whole."""
 
 
+class SpoolError(IngestError):
+    """The disk, where entries should wait for the server, cannot be used."""
+
+
 class RestError(IngestError):
     """A venue's REST interface gave no usable answer. `status` 0: it gave none at all."""
 

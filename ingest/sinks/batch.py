@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from ingest.sinks.buffer import Entry
 from ingest.sinks.entry_id import IdsExhausted
 from ingest.sinks.resp import EXEC, MULTI
+from ingest.spool import Position
 
 _SMALL = tuple(b"%d\r\n" % n for n in range(10))
 
@@ -24,11 +25,13 @@ _SMALL = tuple(b"%d\r\n" % n for n in range(10))
 class Batch:
     """Entries that are sent, and if need be sent again, with ids that stay."""
 
-    __slots__ = ("entries", "ids", "uncertain")
+    __slots__ = ("entries", "ids", "settles", "uncertain")
 
     def __init__(self, entries: list[Entry], ids: list[bytes]) -> None:
         self.entries = entries
         self.ids = ids  # per entry, as a RESP bulk string
+        # Up to where the spool's entries are settled when this is; None: none are in it.
+        self.settles: Position | None = None
         self.uncertain = False  # sent, and the answer never came: may be stored already
 
     def packed(self) -> bytes:
@@ -47,6 +50,7 @@ class Batch:
     def only(self, indexes: Sequence[int]) -> "Batch":
         """Return the batch with some of the entries only, their ids unchanged."""
         part = Batch([self.entries[i] for i in indexes], [self.ids[i] for i in indexes])
+        part.settles = self.settles
         part.uncertain = self.uncertain
         return part
 

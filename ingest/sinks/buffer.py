@@ -3,14 +3,18 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import structlog
 
 from ingest.logging import worth_a_line
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryIds, FollowingIds
+from ingest.sinks.entry_id import EntryId, EntryIds, FollowingIds
 from ingest.sinks.resp import XaddPrefix
 from ingest.sinks.settings import SinkSettings
+
+if TYPE_CHECKING:
+    from ingest.sinks.overflow import Overflow
 
 _log = structlog.get_logger(__name__)
 
@@ -19,8 +23,8 @@ class StreamWriter:
     """One stream: where its entries are handed over, and all that is known of it."""
 
     __slots__ = (
-        *("_append", "dropped", "follows", "ids", "key"),
-        *("out_of_reach", "preface", "prefix"),
+        *("_append", "conflated", "dropped", "follows", "ids", "key", "maxlen"),
+        *("out_of_reach", "packed", "preface", "prefix", "skipped"),
     )
 
     def __init__(
@@ -29,9 +33,15 @@ class StreamWriter:
         maxlen: int | None,
         append: Callable[["Entry"], bool],
         follows: "StreamWriter | None" = None,
+        conflated: "Conflated | None" = None,
     ) -> None:
-        """*follows*: the stream whose ids this one's entries have; see `FollowingIds`."""
+        """*follows*: the stream whose ids this one's entries have; see `FollowingIds`.
+
+        *conflated*: while the server is slow only the newest entry is kept; returns
+        what goes before it, given its receive time, if it replaced others.
+        """
         self.key = key
+        self.maxlen = maxlen
         self.prefix = XaddPrefix(key, maxlen)
         self.follows = follows
         self.ids: EntryIds | FollowingIds
@@ -40,6 +50,10 @@ class StreamWriter:
         else:
             assert isinstance(follows.ids, EntryIds)
             self.ids = FollowingIds(follows.ids)
+        # What goes to the server from the spool has to be above this id.
+        self.packed: EntryId = (0, 0)
+        self.conflated = conflated
+        self.skipped = 0  # entries that newer ones replaced, and nothing says so yet
         self.preface: Preface | None = None  # until it is known whether it is wanted
         # The newest acknowledged entry that is not kept any more: see `ingest.sinks.recent`.
         self.out_of_reach: bytes | None = None
@@ -60,6 +74,8 @@ class StreamWriter:
 # A plain tuple: one is made per entry, and it is the cheapest thing that holds four values.
 Entry = tuple[StreamWriter, int, int, bytes]  # stream, rx_ns, count, encoded
 
+Conflated = Callable[[int], Sequence[Entry]]
+
 
 class Preface:
     """An entry that is wanted, once, if any of the streams that have it held entries before."""
@@ -73,12 +89,15 @@ class Preface:
 class PendingBuffer:
     """First in, first out. Counts an entry until it is released, taken or not.
 
-    At the high watermark `full` turns true, and `on_writable` is called once it
+    With somewhere to go beyond memory, entries go there from the high watermark on,
+    all that wait first, until whoever takes them says that they can wait here again.
+    Without, `full` turns true at the high watermark, and `on_writable` is called once it
     has drained to the low one; at the limit entries are dropped and counted.
     """
 
     def __init__(self, settings: SinkSettings, counters: SinkCounters) -> None:
         self.full = False
+        self.diverting = False  # entries go to the overflow
         self.on_append: Callable[[], None] = _nothing  # called when `idle`, which it ends
         self.on_writable: Callable[[], None] = _nothing
         self.on_empty: Callable[[], None] = _nothing
@@ -86,8 +105,16 @@ class PendingBuffer:
         self._queue: deque[Entry] = deque()
         self._counters = counters
         self._settings = settings
+        self._overflow: Overflow | None = None
         self._high_entries = settings.max_pending_entries * 3 // 4
         self._high_bytes = settings.max_pending_bytes * 3 // 4
+
+    def divert_to(self, overflow: "Overflow") -> None:
+        """Send there, from now on, what is too much for memory."""
+        self._overflow = overflow
+        self._high_entries = self._settings.max_pending_entries // 4
+        self._high_bytes = self._settings.max_pending_bytes // 4
+        self.diverting = overflow.spool.unread
 
     def __len__(self) -> int:
         """Entries waiting, those taken not counted."""
@@ -95,11 +122,15 @@ class PendingBuffer:
 
     def append(self, entry: Entry) -> bool:
         """Queue *entry*, or drop it, count it and return False."""
+        if self.diverting:
+            return self._divert(entry)
         counters = self._counters
         size = len(entry[3])
         entries = counters.pending_entries + 1
         pending_bytes = counters.pending_bytes + size
         if entries > self._high_entries or pending_bytes > self._high_bytes:
+            if self.divert():
+                return self._divert(entry)
             self.full = True
             if (
                 entries > self._settings.max_pending_entries
@@ -118,6 +149,39 @@ class PendingBuffer:
             self.on_append()
         return True
 
+    def divert(self) -> bool:
+        """Let everything that waits and will come go to the overflow; False if it cannot."""
+        overflow, counters = self._overflow, self._counters
+        if overflow is None or not overflow.spool.fits(counters.pending_bytes):
+            return False
+        if self.diverting:
+            return True
+        self.diverting = True
+        queue, self._queue = self._queue, deque()
+        for entry in queue:
+            counters.pending_entries -= 1
+            counters.pending_bytes -= len(entry[3])
+            if reason := overflow.put(entry):
+                self._count_drop(entry, reason)
+        return True
+
+    def _divert(self, entry: Entry) -> bool:
+        assert self._overflow is not None
+        size = len(entry[3])
+        reason = "too_large" if size > self._settings.max_entry_bytes else self._overflow.put(entry)
+        if reason:
+            return self._drop(entry, reason)
+        self._counters.added_entries += 1
+        self._counters.added_bytes += size
+        return True
+
+    def stop_diverting(self) -> None:
+        """The overflow is empty: entries wait here again."""
+        self.diverting = False
+        self.on_writable()
+        if not self._counters.pending_entries:
+            self.on_empty()
+
     def prepend(self, entry: Entry) -> None:
         """Queue *entry* in front of all others; there is always room for it."""
         size = len(entry[3])
@@ -126,7 +190,11 @@ class PendingBuffer:
         counters.pending_bytes += size
         counters.added_entries += 1
         counters.added_bytes += size
-        self._queue.appendleft(entry)
+        self.put_back([entry])
+
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Queue entries that are counted already, behind what waits in memory."""
+        self._queue.extend(entries)
 
     def take(self) -> list[Entry]:
         """Take one batch's worth from the front: at least one entry if there is any."""
@@ -141,8 +209,17 @@ class PendingBuffer:
                 break
         return entries
 
+    def take_all(self) -> list[Entry]:
+        """Take everything that waits in memory."""
+        queue, self._queue = self._queue, deque()
+        return list(queue)
+
     def put_back(self, entries: Sequence[Entry]) -> None:
         """Return taken entries to the front, in their order."""
+        if self.diverting:
+            # They get new ids, above all that were given: what is spooled comes after.
+            for stream, *_ in entries:
+                stream.packed = max(stream.packed, stream.ids.last)
         self._queue = deque(chain(entries, self._queue))
 
     def reclaim(self, entries: Iterable[Entry]) -> None:
@@ -173,16 +250,19 @@ class PendingBuffer:
         return size
 
     def _drop(self, entry: Entry, reason: str) -> bool:
+        self._counters.added_entries += 1
+        self._counters.added_bytes += len(entry[3])
+        self._count_drop(entry, reason)
+        return False
+
+    def _count_drop(self, entry: Entry, reason: str) -> None:
         stream, size = entry[0], len(entry[3])
         stream.dropped += 1
-        self._counters.added_entries += 1
-        self._counters.added_bytes += size
         total = self._counters.drop(reason)
         if worth_a_line(total):
             _log.error(
                 "sink: entry dropped", reason=reason, stream=stream.key, bytes=size, total=total
             )
-        return False
 
 
 def _nothing() -> None:

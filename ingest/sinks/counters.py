@@ -7,7 +7,7 @@ class SinkCounters(Struct):
     """Totals since the start, and the present state where a name says so.
 
     Every entry handed over ends in exactly one of `acked_entries`, `duplicates`,
-    `dropped`, or is still pending.
+    `dropped`, `conflated`, or is still pending or spooled.
     """
 
     added_entries: int = 0
@@ -25,6 +25,11 @@ class SinkCounters(Struct):
     reconnects: int = 0  # connections lost, or refused while one was needed
     pending_entries: int = 0  # now: held and not acknowledged
     pending_bytes: int = 0
+    spooled_entries: int = 0  # now: on disk, of this process, and not read yet
+    spooled_bytes: int = 0  # now: on disk, until whole files are settled
+    spooled_total: int = 0  # entries that went to disk
+    recovered_entries: int = 0  # that an earlier process had left on disk
+    conflated: int = 0  # replaced by a newer one of their stream, while the server was slow
     last_ack_ns: int | None = None  # Unix ns
     outage_s: float = 0.0  # total of the outages that are over
 

@@ -112,6 +112,12 @@ def parse_entry_id(text: bytes) -> EntryId:
     return int(ms), int(n)
 
 
+def pack_id(ms: int, n: int) -> bytes:
+    """Return an id as batches hold it: a RESP bulk string."""
+    text = b"%d-%d" % (ms, n)
+    return b"$%d\r\n%b\r\n" % (len(text), text)
+
+
 def parse_bulk_id(id_bulk: bytes) -> EntryId:
     """Read an id as batches hold it: a RESP bulk string."""
     return parse_entry_id(id_bulk.split(b"\r\n")[1])

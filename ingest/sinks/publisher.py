@@ -12,11 +12,12 @@ from hiredis import ReplyError
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
 from ingest.sinks.batch import Batch, build_batch, joined
-from ingest.sinks.buffer import Entry, PendingBuffer, StreamWriter
+from ingest.sinks.buffer import Entry, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId
+from ingest.sinks.entry_id import EntryId, parse_bulk_id
 from ingest.sinks.errors import Moved, Unavailable, most_urgent
 from ingest.sinks.last_ids import NO_ID, last_id, last_id_command
+from ingest.sinks.overflow import Overflow
 from ingest.sinks.reactions import Reaction, error_code, reaction_to
 from ingest.sinks.recent import RecentBatches, beyond_reach
 from ingest.sinks.refused import RefusedEntries
@@ -50,9 +51,25 @@ class Publisher:
         if settings.max_age_s is not None:
             self._trimming = Trimming(settings.max_age_s, time.monotonic(), time.time())
         self._trim_failures = 0
+        self._overflow: Overflow | None = None
+        self._conflated_next = False  # before anything else from the overflow
+        self._held: list[tuple[StreamWriter, Preface, bool]] = []  # and whether they are wanted
         self._wait = settings.wait.backoff()
         self._operator = settings.operator.backoff()
         buffer.on_append = self.wake.set
+
+    def continue_with(self, overflow: Overflow) -> None:
+        """Take from there what is not in memory."""
+        self._overflow = overflow
+
+    def unsent(self) -> list[tuple[Entry, EntryId]]:
+        """Return what has its ids and is not settled; but for what is on the disk anyway."""
+        return [
+            (entry, parse_bulk_id(id_bulk))
+            for batch in self._batches
+            if batch.settles is None
+            for entry, id_bulk in zip(batch.entries, batch.ids, strict=True)
+        ]
 
     def learn(self, stream: StreamWriter) -> None:
         """Ask for the last id of *stream* before anything is sent to it."""
@@ -95,12 +112,27 @@ class Publisher:
             self._send_again(last_ids)
             for stream, found in last_ids.items():
                 stream.ids.raise_to(found)
+                stream.packed = max(stream.packed, found)
                 preface, stream.preface = stream.preface, None
-                if preface is not None and preface.entry is not None and found != NO_ID:
-                    # Nothing was sent to its stream before: the front is its front.
-                    self._buffer.prepend(preface.entry)
-                    preface.entry = None
+                if preface is not None:
+                    self._held.append((stream, preface, found != NO_ID))
+            if not self._recovering:
+                self._put_prefaces()
             del self._unlearned[: len(streams)]
+
+    @property
+    def _recovering(self) -> bool:
+        """Whether what an earlier process left on the disk is still to be sent."""
+        return self._overflow is not None and self._overflow.spool.recovering
+
+    def _put_prefaces(self) -> None:
+        """Nothing of ours was sent to their streams before: the front is their front."""
+        for stream, preface, wanted in self._held:
+            # By now there may be something to come after, of what was recovered.
+            if preface.entry is not None and (wanted or stream.packed != NO_ID):
+                self._buffer.prepend(preface.entry)
+                preface.entry = None
+        self._held.clear()
 
     def _send_again(self, last_ids: Mapping[StreamWriter, EntryId]) -> None:
         """See to what the server acknowledged and does not have any more."""
@@ -130,15 +162,41 @@ class Publisher:
                     )
 
     def _next_batch(self) -> Batch | None:
-        while taken := self._buffer.take():
-            batch = build_batch(taken, self._no_id_left)
+        while True:
+            if taken := self._buffer.take():
+                batch = build_batch(taken, self._no_id_left)
+            elif self._overflow is not None and self._buffer.diverting:
+                batch = self._from_overflow(self._overflow)
+            else:
+                return None
             if batch.entries:
                 self._batches.append(batch)
                 return batch
-        return None
+            self._on_settled(batch)
+
+    def _from_overflow(self, overflow: Overflow) -> Batch:
+        """Return what comes next: of conflated streams, and of the others, by turns."""
+        self._conflated_next = not self._conflated_next
+        if self._conflated_next:
+            self._buffer.extend(overflow.newest())
+            return build_batch(self._buffer.take(), self._no_id_left)
+        recovering = self._recovering
+        batch = overflow.next_batch()
+        if recovering and not self._recovering:
+            self._put_prefaces()
+        if not overflow.spool.unread:
+            # What comes from now on is taken after this batch.
+            self._buffer.extend(overflow.newest())
+            self._buffer.stop_diverting()
+        return batch
+
+    def _on_settled(self, batch: Batch) -> None:
+        if batch.settles is not None and self._overflow is not None:
+            self._overflow.spool.settle(batch.settles)
+            self._counters.spooled_bytes = self._overflow.spool.size
 
     def _no_id_left(self, entry: Entry) -> None:
-        self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
+        self.drop(entry, "ids_exhausted", "no id is left above those the stream holds")
 
     async def _trim(self, link: Transport) -> None:
         """Let go of what is too old in the streams whose turn it is; never holds up a batch."""
@@ -183,28 +241,30 @@ class Publisher:
             raise
         left: list[Batch] = []
         failures: list[SinkError] = []
-        for part in sent:
-            try:
-                rest = await self._settle(link, part)
-            except SinkError as exc:
-                failures.append(exc)
-                rest = part.batch
-                if isinstance(exc, Moved):
-                    self._unlearned += dict.fromkeys(entry[0] for entry in rest.entries)
-            if rest is not None:
-                left.append(rest)
-        if left:
-            self._batches[0] = joined(left)
-        else:
-            self._batches.popleft()
+        settled = 0
+        try:
+            for part in sent:
+                rest, failure = await self._settle(link, part)
+                settled += 1
+                if rest is not None:
+                    left.append(rest)
+                if failure is not None:
+                    failures.append(failure)
+        finally:
+            left += [part.batch for part in sent[settled:]]
+            if left:
+                self._batches[0] = joined(left)
+                self._batches[0].settles = batch.settles
+            else:
+                self._batches.popleft()
+                self._on_settled(batch)
         if failures:
             raise most_urgent(failures)
 
-    async def _settle(self, link: Transport, sent: Sent) -> Batch | None:
-        """Account for one transaction; return what has to be sent again, if anything.
+    async def _settle(self, link: Transport, sent: Sent) -> tuple[Batch | None, SinkError | None]:
+        """Account for one transaction.
 
-        Raises:
-            SinkError: all of it, for this reason.
+        Return what has to be sent again, if anything, and what there is to wait for first.
         """
         batch, outcome = sent
         duplicates: list[int] = []
@@ -218,20 +278,23 @@ class Publisher:
                 duplicates, foreign = refused.settle(await link.ask(refused.questions()))
                 if duplicates and self._settings.wait_replicas:
                     _check(await link.write(refused.said_again()))
+        except SinkError as exc:
+            batch.uncertain = True
+            if isinstance(exc, Moved):
+                self._unlearned += dict.fromkeys(entry[0] for entry in batch.entries)
+            return batch, exc
         except BaseException:
             batch.uncertain = True
             raise
         if verdict.stored:
             self._account(batch, verdict, duplicates, foreign)
-            if verdict.again:
-                await self._pause(Reaction.WAIT, verdict.again[0][1])
-            return None
+            return None, Unavailable(verdict.again[0][1], Reaction.WAIT) if verdict.again else None
         self._counters.retried_entries += len(batch.entries) - len(verdict.dropped)
         if verdict.reaction is not None:
-            raise Unavailable(verdict.error, verdict.reaction)
+            return batch, Unavailable(verdict.error, verdict.reaction)
         self._drop_refused(batch, verdict)
         rest = batch.without([index for index, _ in verdict.dropped])
-        return rest if rest.entries else None
+        return rest if rest.entries else None, None
 
     def _account(
         self, batch: Batch, verdict: Verdict, duplicates: list[int], foreign: list[int]
@@ -260,7 +323,7 @@ class Publisher:
             )
         self._drop_refused(batch, verdict)
         for index in late:
-            self._drop(batch.entries[index], "late", "refused under the only id it could have")
+            self.drop(batch.entries[index], "late", "refused under the only id it could have")
         if not refused and not verdict.dropped:
             self._recent.add(batch, self._buffer.release(batch.entries))
             return
@@ -271,9 +334,10 @@ class Publisher:
 
     def _drop_refused(self, batch: Batch, verdict: Verdict) -> None:
         for index, error in verdict.dropped:
-            self._drop(batch.entries[index], error_code(error), error)
+            self.drop(batch.entries[index], error_code(error), error)
 
-    def _drop(self, entry: Entry, reason: str, error: str) -> None:
+    def drop(self, entry: Entry, reason: str, error: str) -> None:
+        """Count an entry that is pending as lost, for good."""
         stream, _, _, encoded = entry
         stream.dropped += 1
         total = self._counters.drop(reason)

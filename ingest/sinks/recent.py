@@ -52,6 +52,7 @@ class RecentBatches:
                 kept.append((acked_s, size, batch))
                 continue
             again, rest = batch.only(gone), batch.without(gone)
+            again.settles = None
             lost.append(again)
             again_size = sum(len(entry[3]) for entry in again.entries)
             self._room += again_size

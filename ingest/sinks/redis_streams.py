@@ -16,17 +16,19 @@ import structlog
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
 from ingest.sinks import tasks
-from ingest.sinks.buffer import PendingBuffer, Preface, StreamWriter
+from ingest.sinks.buffer import Conflated, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.newest import StoredEntry, newest, newest_command
 from ingest.sinks.publisher import Publisher
 from ingest.sinks.reactions import Reaction
 from ingest.sinks.settings import SinkSettings
+from ingest.sinks.spooling import Spooling
 from ingest.sinks.target import make_target
 from ingest.sinks.transport import Question
 
 _DEFAULTS = SinkSettings()
+_FLUSH_SPOOLING_S = 2.0
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +53,7 @@ class RedisStreamsSink:
 
         Raises:
             ConfigError: *url* is not a usable Redis URL.
+            SpoolError: the spool's directory cannot be used.
         """
         self.counters = SinkCounters()
         self._settings = settings
@@ -68,9 +71,24 @@ class RedisStreamsSink:
         self._buffer.on_writable = self._writable.set
         self._buffer.on_empty = self._empty.set
         self._task: asyncio.Task[None] | None = None
+        self._spooling: Spooling | None = None
+        if settings.spool is not None:
+            self._spooling = Spooling(
+                settings.spool,
+                settings,
+                self.counters,
+                self._buffer,
+                self._publisher,
+                stream_of=self._stream_of,
+                streams=self._streams.values,
+            )
+        self._tending: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to connect and publish, in the background; never fails."""
+        if self._spooling is not None:
+            self._tending = asyncio.create_task(self._spooling.run(), name="redis-sink-spool")
+            self._tending.add_done_callback(self._on_done)
         self._task = asyncio.create_task(self._run(), name="redis-sink")
         self._task.add_done_callback(self._on_done)
 
@@ -82,6 +100,7 @@ class RedisStreamsSink:
         preface: tuple[int, int, bytes] | None = None,
         beside: StreamWriter | None = None,
         follows: StreamWriter | None = None,
+        conflated: Conflated | None = None,
     ) -> StreamWriter:
         """Return the handle to write to stream *key*; the same one for the same key.
 
@@ -92,11 +111,13 @@ class RedisStreamsSink:
         *follows* is a stream that this one sums up: an entry gets the id of the last
         entry that was handed over to the other before it. There is at most one for
         each id; another, or one that is refused, is dropped and counted.
+        *conflated*: while the server is slow only the newest entry is kept, in memory;
+        see `StreamWriter`. Without a spool that is not done.
         """
         stream = self._streams.get(key)
         if stream is None:
             stream = StreamWriter(
-                key, maxlen or self._settings.maxlen, self._buffer.append, follows
+                key, maxlen or self._settings.maxlen, self._buffer.append, follows, conflated
             )
             if preface is not None:
                 stream.preface = Preface((beside or stream, *preface))
@@ -106,24 +127,37 @@ class RedisStreamsSink:
             self._publisher.learn(stream)
         return stream
 
+    def _stream_of(self, key: str, maxlen: int | None) -> StreamWriter:
+        """Return the handle of a stream that an earlier process may have written."""
+        return self._streams.get(key) or self.open_stream(key, maxlen=maxlen)
+
     @property
     def failed(self) -> bool:
         """Whether it has come to an end by an error of ours: nothing is published any more."""
-        task = self._task
-        return task is not None and task.done() and not task.cancelled()
+        return any(
+            task is not None and task.done() and not task.cancelled()
+            for task in (self._task, self._tending)
+        )
 
     @property
     def full(self) -> bool:
         """Whether the high watermark was passed and the low one not reached since."""
         return self._buffer.full
 
-    async def wait_writable(self) -> None:
+    @property
+    def slow(self) -> bool:
+        """Whether entries go to the disk, or are conflated, until the server has caught up."""
+        return self._buffer.diverting
+
+    async def wait_writable(self, *, caught_up: bool = False) -> None:
         """Return once the sink is below its high watermark; at once if it is.
+
+        With *caught_up*, not before the server has caught up, either.
 
         Raises:
             SinkError: the sink has failed and will not write any more.
         """
-        while self._buffer.full:
+        while self._buffer.full or (caught_up and self._buffer.diverting):
             self._writable.clear()
             await self._wait_for(self._writable)
 
@@ -153,28 +187,38 @@ class RedisStreamsSink:
             SinkError: the sink has failed and will not write any more.
         """
         self._publisher.hurry.set()
+        if self._buffer.diverting:
+            # What is on the disk is safe there.
+            timeout_s = min(timeout_s, _FLUSH_SPOOLING_S)
         try:
             async with asyncio.timeout(timeout_s):
-                while self.counters.pending_entries:
+                while self.counters.pending_entries or self._buffer.diverting:
                     self._empty.clear()
                     await self._wait_for(self._empty)
         except TimeoutError:
             pass
-        return self.counters.pending_entries
+        return self.counters.pending_entries + self.counters.spooled_entries
 
     async def close(self, timeout_s: float) -> int:
         """Flush, then stop and close the connection; never raises.
 
-        Return the number of entries not acknowledged. Some of them may be stored:
-        those of the batch whose replies did not come in time.
+        With a spool, what is not acknowledged by then is left there for the next start.
+        Return the number of entries that are lost, or were not acknowledged. Some of
+        them may be stored: those of the batch whose replies did not come in time.
         """
         task = self._task
         if task is None:
             return self.counters.pending_entries
         with contextlib.suppress(SinkError):  # logged when it happened
             await self.flush(timeout_s)
+        self._task = None
         await tasks.end(task)
-        left = self.counters.pending_entries
+        if self._spooling is None:
+            left = self.counters.pending_entries
+        else:
+            assert self._tending is not None
+            await tasks.end(self._tending)
+            left = self._spooling.close()
         if left:
             _log.error("sink: closed with entries not published", entries=left)
         return left

@@ -75,16 +75,25 @@ class RefusedEntries:
         newest = {entry[0]: index for index, entry in enumerate(self._batch.entries)}
         duplicates: list[int] = []
         foreign: list[int] = []
-        for index in self._indexes:
+        known: set[StreamWriter] = set()  # streams that hold one of ours
+        for index in reversed(self._indexes):
             stream = self._batch.entries[index][0]
-            # The batch was stored as a whole or not at all: where our newest entry is
-            # the stream's newest, the others are there, or were until they were trimmed.
-            stored = self._is_ours(index, found) or (
-                self._is_ours(newest[stream], found)
-                and last_of[stream] == parse_bulk_id(self._batch.ids[newest[stream]])
-            )
-            (duplicates if stored else foreign).append(index)
-        return duplicates, foreign
+            # Entries of a stream are stored in their order: where one is there, those
+            # before it are, or were until they were trimmed. So they are where our
+            # newest one is the stream's newest.
+            if (
+                stream in known
+                or self._is_ours(index, found)
+                or (
+                    self._is_ours(newest[stream], found)
+                    and last_of[stream] == parse_bulk_id(self._batch.ids[newest[stream]])
+                )
+            ):
+                known.add(stream)
+                duplicates.append(index)
+            else:
+                foreign.append(index)
+        return duplicates[::-1], foreign[::-1]
 
     def _is_ours(self, index: int, found: Mapping[int, Any]) -> bool:
         """Tell whether XRANGE found one entry with exactly our fields."""

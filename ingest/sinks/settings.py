@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from ingest.spool import SpoolSettings
 from wscore import Backoff
 
 MIB = 1024 * 1024
@@ -43,6 +44,12 @@ class SinkSettings(Struct, frozen=True, kw_only=True):
     wait_replicas: int = 0
     wait_timeout_s: float = 1.0
     max_age_s: float | None = None  # older entries are trimmed; None: only `maxlen` trims
+    # Where entries go while the server takes none, or too few; None: they stay in memory.
+    # They go there from a quarter of what may be pending, or when nothing was
+    # acknowledged for `spool_after_s` although something was sent.
+    spool: SpoolSettings | None = None
+    spool_after_s: float = 1.0
+    max_spool_age_s: float | None = None  # older ones are dropped when it is their turn
     connect_timeout_s: float = 5.0
     reply_timeout_s: float = 5.0  # without a single byte from the server
     reconnect: BackoffSettings = BackoffSettings(0.1, 10.0)

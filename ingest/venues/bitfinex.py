@@ -95,6 +95,7 @@ _CURRENCIES = {
     "XCHF": "XCH",
 }
 _OURS = {theirs: ours for ours, theirs in _CURRENCIES.items()}
+_NULL = Raw(b"null")
 _MOST_CHANNELS = 1024  # that one connection may be told of; we ask for 25
 _SHORT = 3  # pairs of two such codes are written without a colon
 
@@ -111,6 +112,8 @@ class _Event(Struct, gc=False):
     chanId: int | None = None
     symbol: str = ""
     key: str = ""
+    prec: str = ""
+    freq: str = ""
     len: int | str = ""
     code: int | str = ""
     msg: str = ""
@@ -118,7 +121,10 @@ class _Event(Struct, gc=False):
 
 
 class _Message(Struct, array_like=True, gc=False):
-    """Data, heartbeat ("hb"), trade ("te", "tu") or checksum ("cs") of a channel."""
+    """Data, heartbeat ("hb"), trade ("te", "tu") or checksum ("cs") of a channel.
+
+    Of lending, trades are "fte" and "ftu". With a third flag, a time follows the sequence.
+    """
 
     channel: int
     body: Raw
@@ -162,7 +168,7 @@ class _Candle(Struct, array_like=True, gc=False):
 
 
 class _Status(Struct, array_like=True, gc=False):
-    """Status of a perpetual; every second place is reserved."""
+    """Status of a perpetual; every second place is reserved. Years ago it ended sooner."""
 
     ms: Milliseconds
     _1: Raw
@@ -174,14 +180,14 @@ class _Status(Struct, array_like=True, gc=False):
     next_funding_ms: Milliseconds | None
     next_funding_accrued: Raw
     next_funding_step: Raw
-    _10: Raw
-    current_funding: Raw
-    _12: Raw
-    _13: Raw
-    mark_price: Raw
-    _15: Raw
-    _16: Raw
-    open_interest: Raw
+    _10: Raw = _NULL
+    current_funding: Raw = _NULL
+    _12: Raw = _NULL
+    _13: Raw = _NULL
+    mark_price: Raw = _NULL
+    _15: Raw = _NULL
+    _16: Raw = _NULL
+    open_interest: Raw = _NULL
 
 
 _decode_event = decoder(_Event, "bitfinex event")
@@ -212,10 +218,9 @@ class _Parser:
             return self._on_event(_decode_event(frame))
         message = _decode_message(frame)
         body = bytes(message.body)
-        is_word = body[:1] == b'"'
         if self._is_lost:
             return Ignored("after a message that was lost")
-        if self._has_sequence and not self._follows(message, is_word=is_word):
+        if self._has_sequence and not self._follows(message, body):
             # Which channel it was of, nobody can tell: all begin again.
             self._is_lost = True
             return Reconnect("a message of the connection is missing")
@@ -226,17 +231,17 @@ class _Parser:
             raise DecodeError(
                 "unknown_frame", f"bitfinex: no channel has the number {message.channel}"
             )
-        if not is_word:
+        if body[:1] != b'"':
             return Data(topic, message.body)
-        if body in (b'"te"', b'"cs"'):
-            return Data(topic, message.second, body[1:3].decode())
-        if body == b'"tu"':
+        if body in (b'"te"', b'"fte"', b'"cs"'):
+            return Data(topic, message.second, body[1:-1].decode())
+        if body in (b'"tu"', b'"ftu"'):
             return Ignored("a trade, for the second time")
         raise DecodeError("unknown_frame", f"bitfinex {topic}: unknown kind {body[:40]!r}")
 
-    def _follows(self, message: _Message, *, is_word: bool) -> bool:
-        # ["hb",sequence] has no payload between the two.
-        raw = message.third if is_word and bytes(message.third) else message.second
+    def _follows(self, message: _Message, body: bytes) -> bool:
+        # A word has its payload between itself and the sequence, but for "hb".
+        raw = message.third if body[:1] == b'"' and body != b'"hb"' else message.second
         sequence = _integer("bitfinex sequence", raw)
         last, self._sequence = self._sequence, sequence
         return last is None or sequence == last + 1
@@ -274,7 +279,10 @@ class _Parser:
 def _topic_of(event: _Event) -> str:
     """Return our name for what an answer is about: as in `VENUE.channels`."""
     if event.channel == "book":
-        return f"book:{event.len}:{event.symbol}"
+        # Others come in the same shape: rounded prices, or single orders (R0).
+        as_ours = (event.prec or "P0", event.freq or "F0") == ("P0", "F0")
+        other = "" if as_ours else f":{event.prec}:{event.freq}"
+        return f"book:{event.len}:{event.symbol}{other}"
     return f"{event.channel}:{event.key or event.symbol}"
 
 
@@ -411,25 +419,26 @@ def _new_bbo() -> Decode:
     return decode
 
 
-def _candle(data: Data, rx: int) -> Candle:
+def _candle(data: Data, rx: int) -> Sequence[Candle]:
     what = "bitfinex candle"
     if _is_snapshot(data.payload):
-        bars = _decode_candles(data.payload)
-        if not bars:
-            raise DecodeError("missing_field", f"{what}: a list without a bar")
-        wire = bars[0]  # the newest; those before it are history
+        # The newest; those before it are history. None where nothing was ever traded.
+        bars = _decode_candles(data.payload)[:1]
     else:
-        wire = _decode_candle(data.payload)
-    return Candle(
-        rx=rx,
-        start=wire.ms * NS_PER_MS,
-        open=number(what, wire.open),
-        high=number(what, wire.high),
-        low=number(what, wire.low),
-        close=number(what, wire.close),
-        volume=number(what, wire.volume),
-        closed=False,
-    )
+        bars = [_decode_candle(data.payload)]
+    return [
+        Candle(
+            rx=rx,
+            start=wire.ms * NS_PER_MS,
+            open=number(what, wire.open),
+            high=number(what, wire.high),
+            low=number(what, wire.low),
+            close=number(what, wire.close),
+            volume=number(what, wire.volume),
+            closed=False,
+        )
+        for wire in bars
+    ]
 
 
 def _signed_or_none(raw: Raw) -> str | None:

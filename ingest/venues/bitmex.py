@@ -99,10 +99,11 @@ class _Symbol(Struct, gc=False):
 class _Trade(Struct, gc=False):
     timestamp: str
     symbol: str
-    side: Literal["Buy", "Sell"]
     size: Raw
     price: Raw
-    trdMatchID: Annotated[str, Meta(min_length=1, max_length=64)]
+    # Without a side: the settlement of a future (`trdType`), or the price of an index.
+    side: Literal["Buy", "Sell", ""] = ""
+    trdMatchID: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class _Quote(Struct, gc=False):
@@ -226,6 +227,10 @@ def _trades(data: Data, rx: int) -> Sequence[Trade]:
     what, events = "bitmex trade", []
     for wire in _decode_trades(data.payload):
         _check_symbol(what, data.topic, wire.symbol)
+        if not wire.side:
+            continue  # nobody traded
+        if not wire.trdMatchID:
+            raise DecodeError("missing_field", f"{what}: no `trdMatchID`")
         events.append(
             Trade(
                 rx=rx,
@@ -305,7 +310,8 @@ class _Levels:
         if price is None:
             raise DecodeError("bad_value", f"{what}: {action} of the unknown level {row.id}")
         if action == "delete":
-            sides[row.side].append((price, "0"))
+            # Its id says which level goes; the side that is named is not always that level's.
+            sides[old[1] if old else row.side].append((price, "0"))
             return
         if old is not None and old != (price, row.side):
             sides[old[1]].append((old[0], "0"))  # the level has moved

@@ -172,8 +172,9 @@ def _subscription(frame: _Frame) -> Inbound | list[Inbound]:
         # and candles it is what was before.
         action = _HISTORY if result.channel in ("trade", "candlestick") else result.channel
         return [Ack(topics=(result.subscription,)), Data(result.subscription, result.data, action)]
-    if frame.channel:
-        return Ack(topics=(frame.channel,))
+    answered = frame.channel or (result.subscription if result is not None else "")
+    if answered:
+        return Ack(topics=(answered,))
     if frame.id is not None and frame.id != _PUSH:
         return Ack(frame.id)
     raise DecodeError("unknown_frame", "crypto-com frame: neither data nor an answer")

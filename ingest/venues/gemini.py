@@ -52,6 +52,8 @@ _QUOTES = (
 # Currencies that together with the rest would read as another quote: PAXG-USD, not PAX-GUSD.
 _BASES = ("PAXG",)
 
+# What a trade that was not made in the book has instead of a side: nobody was the taker.
+_OUTSIDE = ("block", "auction")
 _MOST_TOPICS = 1024  # that are remembered of one connection; we ask for 50
 
 _instrument = re.compile(r"[A-Z0-9]+-[A-Z0-9]+(?:-PERP)?").fullmatch
@@ -63,7 +65,9 @@ class _Frame(Struct, gc=False):
 
     type: str = ""
     symbol: str = ""
+    side: str = ""
     trades: Raw | UnsetType = UNSET
+    auction_events: Raw | UnsetType = UNSET
     result: str = ""
     reason: str = ""
     message: str = ""
@@ -79,7 +83,13 @@ class _Trade(Struct, gc=False):
 
 class _Book(Struct, gc=False):
     changes: list[tuple[Side, str, str]]
-    trades: Raw | UnsetType = UNSET  # history, in the first message only
+    # History, in the first message only; where nothing was traded yet, `trades` is left out.
+    trades: Raw | UnsetType = UNSET
+    auction_events: Raw | UnsetType = UNSET
+
+    @property
+    def is_first(self) -> bool:
+        return self.trades is not UNSET or self.auction_events is not UNSET
 
 
 class _Bar(Struct, array_like=True, gc=False):
@@ -108,6 +118,8 @@ def _new_parser() -> Parse:
 
     def parse(message: bytes) -> Inbound | list[Inbound]:
         frame = _decode_frame(message)
+        if frame.type == "trade" and frame.side in _OUTSIDE:
+            return Ignored(f"{frame.side} trade")
         if frame.type in ("l2_updates", "trade"):
             topic = f"l2:{frame.symbol}"
         elif frame.type.startswith("candles_") and frame.type.endswith("_updates"):
@@ -118,7 +130,7 @@ def _new_parser() -> Parse:
             raise DecodeError("missing_field", f"gemini {frame.type[:40]}: no `symbol`")
         data = Data(topic, message, frame.type)
         # The beginning of a book answers whoever asked for it anew, too.
-        begins = frame.trades is not UNSET
+        begins = frame.trades is not UNSET or frame.auction_events is not UNSET
         if not begins and (topic in accepted or len(accepted) >= _MOST_TOPICS):
             return data
         if len(accepted) < _MOST_TOPICS:
@@ -168,27 +180,26 @@ def _book(data: Data, rx: int) -> Sequence[Book]:
     for side, price, quantity in wire.changes:
         check_decimals("gemini l2_updates", price, quantity)
         (bids if side == "buy" else asks).append((price, quantity))
-    return (
-        Book(rx=rx, type="delta" if wire.trades is UNSET else "snapshot", bids=bids, asks=asks),
-    )
+    return (Book(rx=rx, type="snapshot" if wire.is_first else "delta", bids=bids, asks=asks),)
 
 
-def _candle(data: Data, rx: int) -> Candle:
+def _candle(data: Data, rx: int) -> Sequence[Candle]:
     what = "gemini candles"
-    bars = _decode_candles(data.payload).changes
-    if not bars:
-        raise DecodeError("missing_field", f"{what}: a list without a bar")
-    bar = max(bars, key=lambda bar: bar.ms)  # the others, in the first message, are history
-    return Candle(
-        rx=rx,
-        start=bar.ms * NS_PER_MS,
-        open=number(what, bar.open),
-        high=number(what, bar.high),
-        low=number(what, bar.low),
-        close=number(what, bar.close),
-        volume=number(what, bar.volume),
-        closed=False,
-    )
+    # The latest last; those before it, in the first message, are history.
+    bars = sorted(_decode_candles(data.payload).changes, key=lambda bar: bar.ms)[-1:]
+    return [
+        Candle(
+            rx=rx,
+            start=bar.ms * NS_PER_MS,
+            open=number(what, bar.open),
+            high=number(what, bar.high),
+            low=number(what, bar.low),
+            close=number(what, bar.close),
+            volume=number(what, bar.volume),
+            closed=False,
+        )
+        for bar in bars
+    ]
 
 
 def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:

@@ -91,7 +91,7 @@ class _Frame(Struct, gc=False, rename={"err_code": "err-code", "err_msg": "err-m
     cid: int | str | None = None
     ts: Raw | UnsetType = UNSET
     err_code: int | str | None = None
-    err_msg: str = ""
+    err_msg: str | None = None
 
 
 _decode_frame = decoder(_Frame, "htx frame")
@@ -108,7 +108,7 @@ def parse(message: bytes) -> Inbound:
     if frame.op:
         return _notification(frame, body)
     if frame.status == "error" or frame.err_msg:
-        return Reject(frame.err_msg, _text(frame.err_code), _request_id(frame.id))
+        return Reject(frame.err_msg or "", _text(frame.err_code), _request_id(frame.id))
     if frame.subbed:
         return Ack(topics=(frame.subbed,))
     if frame.unsubbed or frame.rep:
@@ -126,7 +126,7 @@ def _notification(frame: _Frame, body: bytes) -> Inbound:
     if frame.op in ("sub", "error"):
         if frame.op == "sub" and topics and _text(frame.err_code) in ("", "0"):
             return Ack(topics=topics)
-        return Reject(frame.err_msg, _text(frame.err_code), _request_id(frame.cid), topics)
+        return Reject(frame.err_msg or "", _text(frame.err_code), _request_id(frame.cid), topics)
     if frame.op == "close":
         return Reconnect("close")
     if frame.op == "unsub":
@@ -162,11 +162,16 @@ unsubscribe: Final = partial(_request, "unsub")
 
 
 class _SpotTrade(Struct, gc=False):
-    tradeId: SequenceNumber
+    id: Raw  # of the match: more digits than an integer of 64 bits has
     ts: Milliseconds
     amount: Raw
     price: Raw
     direction: Side
+    tradeId: SequenceNumber | None = None  # trades of before 2019-11 have none
+
+    @property
+    def trade_id(self) -> str:
+        return number("htx trade.detail", self.id) if self.tradeId is None else str(self.tradeId)
 
 
 class _ContractTrade(Struct, gc=False):
@@ -175,6 +180,10 @@ class _ContractTrade(Struct, gc=False):
     amount: Raw
     price: Raw
     direction: Side
+
+    @property
+    def trade_id(self) -> str:
+        return str(self.id)
 
 
 class _SpotTrades(Struct, gc=False):
@@ -253,7 +262,7 @@ class _MarkBar(Struct, gc=False):
 
 class _Funding(Struct, gc=False):
     contract_code: str
-    funding_rate: Raw
+    funding_rate: Raw = Raw(b"null")
     settlement_time: Milliseconds | None = None
 
 
@@ -294,7 +303,7 @@ def _number_or_none(what: str, raw: Raw) -> str | None:
     return None if bytes(raw) == b"null" else number(what, raw)
 
 
-def _trades(decode: Callable[[bytes | Raw], Any], id_field: str) -> Callable[..., Sequence[Trade]]:
+def _trades(decode: Callable[[bytes | Raw], Any]) -> Callable[..., Sequence[Trade]]:
     def trades(data: Data, rx: int) -> Sequence[Trade]:
         return [
             Trade(
@@ -303,7 +312,7 @@ def _trades(decode: Callable[[bytes | Raw], Any], id_field: str) -> Callable[...
                 price=number("htx trade.detail", wire.price),
                 size=number("htx trade.detail", wire.amount),
                 side=wire.direction,
-                id=str(getattr(wire, id_field)),
+                id=wire.trade_id,
             )
             for wire in decode(data.payload).tick.data
         ]
@@ -311,8 +320,8 @@ def _trades(decode: Callable[[bytes | Raw], Any], id_field: str) -> Callable[...
     return trades
 
 
-spot_trades = _trades(_decode_spot_trades, "tradeId")
-contract_trades = _trades(_decode_contract_trades, "id")
+spot_trades = _trades(_decode_spot_trades)
+contract_trades = _trades(_decode_contract_trades)
 
 
 def book(data: Data, rx: int) -> Sequence[Book]:
@@ -477,6 +486,8 @@ def funding(data: Data, rx: int) -> Sequence[Funding]:
     events = []
     for wire in frame.data:
         _check_contract(what, data.topic, wire.contract_code)
+        if bytes(wire.funding_rate) == b"null":
+            continue  # of a contract that is being delivered
         settled = wire.settlement_time
         events.append(
             Funding(

@@ -64,7 +64,7 @@ class _Frame(Struct, gc=False):
 
 class _Subscription(Struct, gc=False):
     type: str
-    coin: str
+    coin: str = ""  # feeds of all coins have none
     interval: str = ""
 
 
@@ -153,9 +153,10 @@ def _parse(message: bytes) -> Inbound:
         raise DecodeError("unknown_frame", f"hyperliquid {frame.channel[:40]!r}: no data")
     if frame.channel == "trades":
         coins = {trade.coin for trade in _decode_coins(frame.data)}
-        if len(coins) != 1:
-            what = "is empty" if not coins else "holds several coins"
-            raise DecodeError("bad_value", f"hyperliquid trades: {what}")
+        if not coins:
+            return Ignored("no trades")
+        if len(coins) > 1:
+            raise DecodeError("bad_value", "hyperliquid trades: several coins")
         return Data(f"trades:{coins.pop()}", frame.data)
     if frame.channel in _TYPES:
         return Data(f"{frame.channel}:{_decode_coin(frame.data).coin}", frame.data)

@@ -74,7 +74,10 @@ def _error(request: dict[str, Any], code: int, message: str) -> Reply:
 def _topic_of(message: dict[str, Any]) -> str:
     channel = message.get("channel")
     if channel == "book":
-        return f"book:{message.get('len', '25')}:{message.get('symbol')}"
+        # Rounded prices and single orders ("R0") are books of another kind.
+        kind = f"{message.get('prec', 'P0')}:{message.get('freq', 'F0')}"
+        other = "" if kind == "P0:F0" else f":{kind}"
+        return f"book:{message.get('len', '25')}:{message.get('symbol')}{other}"
     return f"{channel}:{message.get('key') or message.get('symbol')}"
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +219,23 @@ async def proxy(server: Server) -> AsyncIterator[Proxy]:
     yield proxy
     proxy.pass_replies()
     await proxy.stop()
+
+
+@pytest.fixture
+async def proxy_of() -> AsyncIterator[Callable[[Server], Awaitable[Proxy]]]:
+    """Starts a proxy before a server."""
+    started: list[Proxy] = []
+
+    async def start(server: Server) -> Proxy:
+        proxy = Proxy(server.path)
+        await proxy.start()
+        started.append(proxy)
+        return proxy
+
+    yield start
+    for proxy in started:
+        proxy.pass_replies()
+        await proxy.stop()
 
 
 class Writing:

@@ -20,6 +20,12 @@ parse = VENUE.parser()
             b'{"id":1,"method":"subscribe","code":0,"channel":"book.WALUSD-PERP.50"}',
             Ack(topics=("book.WALUSD-PERP.50",)),
         ),
+        # The live one that cryptocogs has, of 2026-06.
+        (
+            b'{"id":1,"method":"subscribe","code":0,"result":{"instrument_name":"BTC_USD",'
+            b'"subscription":"ticker.BTC_USD","channel":"ticker"}}',
+            Ack(topics=("ticker.BTC_USD",)),
+        ),
         (b'{"id":1,"method":"subscribe","code":0}', Ack(1)),
         (
             b'{"id":11,"method":"subscribe","code":40003,"channel":"book.NOPEUSD-PERP.50",'

@@ -22,6 +22,7 @@ TRADE = (
             Reject("no", code="InvalidJson"),
         ),
         (b'{"type":"auction_open","symbol":"BTCUSD"}', Ignored("auction_open")),
+        (TRADE.replace(b'"sell"', b'"block"'), Ignored("block trade")),
     ],
 )
 def test_control_frames(frame: bytes, expected: Inbound) -> None:

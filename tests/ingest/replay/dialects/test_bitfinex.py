@@ -45,6 +45,20 @@ def test_subscribe(ask: Ask) -> None:
     ]
 
 
+def test_books_of_another_kind() -> None:
+    """Single orders are not served as levels, though recorded at the same length."""
+    topic = DIALECT.new_topic()
+    answer = (
+        b'{"event":"subscribed","channel":"book","chanId":%d,"symbol":"tBTCUSD","prec":"%b",'
+        b'"freq":"F0","len":"100","pair":"BTCUSD"}'
+    )
+    for number, prec in enumerate((b"P0", b"R0")):
+        topic(answer % (number, prec))
+
+    assert topic(b"[0,[100,1,2]]") == "book:100:tBTCUSD"
+    assert topic(b"[1,[45761787004,100,2]]") == "book:100:tBTCUSD:R0:F0"
+
+
 @pytest.mark.parametrize(
     ("body", "subscribed", "code"),
     [

@@ -1,0 +1,163 @@
+"""Where entries go while the server takes nothing, or too little.
+
+On disk, in order, behind what is already there; of streams that are conflated only the
+newest one is kept, in memory. From the moment it begins until it has been emptied
+nothing new waits in memory, so nothing overtakes what is here.
+
+Ids are given before an entry goes to disk, so that it is recognised if it turns out to
+be stored already when another process reads it. They are final, but for two cases: the
+server's last id may turn out to be above them (the clock was set back), and an entry
+that goes before them may need a new one. Then they get new ones, in order.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+from ingest.sinks.batch import Batch
+from ingest.sinks.buffer import Entry, StreamWriter
+from ingest.sinks.counters import SinkCounters
+from ingest.sinks.entry_id import EntryId, IdsExhausted, pack_id
+from ingest.sinks.settings import SinkSettings
+from ingest.spool import Spool, SpooledEntry
+
+# Returns the writer of a key; for a key that nobody has opened, one with that maxlen.
+StreamOf = Callable[[str, int | None], StreamWriter]
+# Counts an entry that is pending as dropped, for a reason, with an explanation.
+Drop = Callable[[Entry, str, str], None]
+
+
+class Overflow:
+    """The spool, and the newest entries of conflated streams."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        counters: SinkCounters,
+        settings: SinkSettings,
+        *,
+        stream_of: StreamOf,
+        drop: Drop,
+        on_damage: Callable[[], None],
+    ) -> None:
+        """*on_damage*: entries on the disk cannot be read, nobody knows of which streams."""
+        self.spool = spool
+        self.on_unwritten: Callable[[], None] = _nothing  # there is something to write out
+        self._counters = counters
+        self._settings = settings
+        self._stream_of = stream_of
+        self._drop = drop
+        self._on_damage = on_damage
+        self._newest: dict[StreamWriter, Entry] = {}
+        self._damaged = 0
+
+    # -- in --------------------------------------------------------------------
+
+    def put(self, entry: Entry) -> str:
+        """Take one entry; say why not, if there is no place for it."""
+        stream, rx_ns, words, encoded = entry
+        if stream.conflated is not None:
+            self._conflate(stream, entry)
+            return ""
+        try:
+            ms, n = stream.ids.next(rx_ns)
+        except IdsExhausted:
+            return "ids_exhausted"
+        if not self.spool.append(stream.key, stream.maxlen, ms, n, rx_ns, words, encoded):
+            return "spool_full"
+        self._counters.spooled_entries += 1
+        self._counters.spooled_total += 1
+        self.on_unwritten()
+        return ""
+
+    def _conflate(self, stream: StreamWriter, entry: Entry) -> None:
+        counters = self._counters
+        old = self._newest.pop(stream, None)  # so that it goes to the end
+        if old is None:
+            counters.pending_entries += 1
+        else:
+            stream.skipped += 1
+            counters.conflated += 1
+            counters.pending_bytes -= len(old[3])
+        counters.pending_bytes += len(entry[3])
+        self._newest[stream] = entry
+
+    # -- out -------------------------------------------------------------------
+
+    def newest(self) -> list[Entry]:
+        """Take the newest entries of conflated streams, each behind word of what it replaced."""
+        counters = self._counters
+        entries: list[Entry] = []
+        for stream, entry in self._newest.items():
+            if stream.skipped:
+                assert stream.conflated is not None
+                for marker in stream.conflated(entry[1]):
+                    counters.added_entries += 1
+                    counters.pending_entries += 1
+                    counters.pending_bytes += len(marker[3])
+                    entries.append(marker)
+                stream.skipped = 0
+            entries.append(entry)
+        self._newest.clear()
+        return entries
+
+    def next_batch(self) -> Batch:
+        """Return a batch of what comes next from the disk. It may be empty."""
+        spool, settings = self.spool, self._settings
+        recovered = spool.recovering
+        records = spool.read(settings.max_batch_entries, settings.max_batch_bytes)
+        batch = self._batch_of(records, recovered=recovered)
+        batch.settles = spool.position
+        batch.uncertain = recovered
+        if spool.damaged > self._damaged:
+            self._damaged = spool.damaged
+            self._on_damage()
+        return batch
+
+    def _batch_of(self, records: Iterable[SpooledEntry], *, recovered: bool) -> Batch:
+        """Return the records as a batch, under ids that the server will take."""
+        counters = self._counters
+        max_age_s = self._settings.max_spool_age_s
+        oldest_ns = 0 if max_age_s is None else time.time_ns() - int(max_age_s * 1e9)
+        batch = Batch([], [])
+        for key, maxlen, ms, n, rx_ns, words, encoded in records:
+            stream = self._stream_of(key, maxlen)
+            entry = (stream, rx_ns, words, encoded)
+            counters.pending_entries += 1
+            counters.pending_bytes += len(encoded)
+            if recovered:
+                counters.added_entries += 1
+                counters.recovered_entries += 1
+            else:
+                counters.spooled_entries -= 1
+            if rx_ns < oldest_ns:
+                self._drop(entry, "spool_expired", f"older than {max_age_s:g} s")
+                continue
+            entry_id = self._final_id(stream, (ms, n), rx_ns, recovered=recovered)
+            if entry_id is None:
+                self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
+                continue
+            batch.entries.append(entry)
+            batch.ids.append(pack_id(*entry_id))
+        return batch
+
+    def _final_id(
+        self, stream: StreamWriter, given: EntryId, rx_ns: int, *, recovered: bool
+    ) -> EntryId | None:
+        """Return the id for a spooled entry that was *given* one; None if there is none."""
+        if stream.follows is not None:
+            # That of the other stream's last entry before it, whatever became of its own.
+            given = max(given, stream.follows.packed)
+            if given <= stream.packed and not recovered:
+                return None
+        elif given <= stream.packed and not recovered:
+            try:
+                given = stream.ids.next(rx_ns)
+            except IdsExhausted:
+                return None
+        stream.packed = max(given, stream.packed)
+        stream.ids.raise_to(given)
+        return given
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,109 @@
+"""The front of the spool: where entries are read."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ingest.spool.format import MAGIC, Damaged, Entry, Name, Position, Torn, read_record
+
+# Returns at most that many bytes of a segment from an offset on; fewer only at its end.
+ReadBytes = Callable[[int, int, int], bytes]
+
+_READ_BYTES = 1024 * 1024
+
+
+class SpooledEntry(NamedTuple):
+    """One entry of a stream, with the id under which it is to be stored."""
+
+    key: str
+    maxlen: int | None
+    ms: int
+    n: int
+    rx_ns: int
+    words: int
+    encoded: bytes
+
+
+class Head:
+    """Reads one segment after the other; where the bytes come from is the caller's matter."""
+
+    def __init__(self, read_bytes: ReadBytes, position: Position) -> None:
+        self._read_bytes = read_bytes
+        self._names: dict[int, Name] = {}
+        self._chunk = b""
+        self._chunk_at = 0  # the file's offset of `_chunk[0]`
+        self.position = Position(position.segment, 0)
+        self._skip_to = position.offset
+
+    def go_to(self, position: Position) -> None:
+        """Read on elsewhere. The names are learned from the segment's start on."""
+        self._names = {}
+        self._chunk, self._chunk_at = b"", 0
+        self.position = Position(position.segment, 0)
+        self._skip_to = position.offset
+
+    def read(self, end: int, max_entries: int, max_bytes: int) -> list[SpooledEntry]:
+        """Return the next entries, all of the present segment, up to its offset *end*.
+
+        Fewer than asked for: the segment ends there, or goes on elsewhere.
+
+        Raises:
+            Damaged: of the first record. Those before it were returned.
+        """
+        entries: list[SpooledEntry] = []
+        room = max_bytes
+        while len(entries) < max_entries and room > 0 and self.position.offset < end:
+            try:
+                record, size = self._next(end)
+            except Damaged:
+                if entries:
+                    break
+                raise
+            segment, offset = self.position
+            self.position = Position(segment, offset + size)
+            if type(record) is Entry:
+                if offset >= self._skip_to:
+                    entries.append(self._named(record))
+                    room -= len(record.encoded)
+            elif type(record) is Name:
+                self._names[record.number] = record
+            elif type(record) is Position:
+                self.go_to(record)
+                break
+        return entries
+
+    def _named(self, entry: Entry) -> SpooledEntry:
+        name = self._names.get(entry.number)
+        if name is None:
+            raise Damaged(f"an entry of stream {entry.number}, which has no name")
+        return SpooledEntry(name.key, name.maxlen, *entry[1:])
+
+    def _next(self, end: int) -> tuple[Entry | Name | Position | None, int]:
+        """Return the record at the position, and its size; a file's magic is None."""
+        while True:
+            at = self.position.offset - self._chunk_at
+            try:
+                if self.position.offset == 0:
+                    return None, _read_magic(self._chunk)
+                record, after = read_record(self._chunk, at)
+                return record, after - at
+            except Torn:
+                if not self._more(end, len(self._chunk) - at):
+                    raise
+
+    def _more(self, end: int, have: int) -> bool:
+        """Get the bytes at the position, more of them than we *have*; False: there are none."""
+        segment, offset = self.position
+        wanted = min(max(_READ_BYTES, 2 * have), end - offset)
+        if wanted <= have:
+            return False
+        data = self._read_bytes(segment, offset, wanted)
+        self._chunk, self._chunk_at = data, offset
+        return len(data) > have
+
+
+def _read_magic(data: bytes) -> int:
+    if len(data) < len(MAGIC):
+        raise Torn("a segment's first bytes are cut off")
+    if not data.startswith(MAGIC):
+        raise Damaged(f"expected a segment of this format, found one that begins {data[:16]!r}")
+    return len(MAGIC)

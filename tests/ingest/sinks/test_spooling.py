@@ -1,0 +1,382 @@
+"""Entries that go to the disk: every one comes back once, in order, whoever dies."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.sinks.buffer import StreamWriter
+from ingest.sinks.redis_streams import RedisStreamsSink
+from ingest.spool import SpoolSettings
+
+pytestmark = pytest.mark.usefixtures("logs")
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> dict[str, Any]:
+    """Settings with which nearly everything goes to the disk as soon as the server is away."""
+    return {
+        "spool": SpoolSettings(directory=str(tmp_path / "spool"), segment_bytes=20_000),
+        "spool_after_s": 0.05,
+        "max_batch_entries": 50,
+    }
+
+
+@contextlib.asynccontextmanager
+async def mortal(kit, url: str, **changes) -> AsyncIterator[RedisStreamsSink]:
+    """A sink that is not closed at the end: its process is killed."""
+    sink = RedisStreamsSink(url, kit.settings(**changes))
+    sink.start()
+    try:
+        yield sink
+    finally:
+        tasks = [sink._task, sink._tending]
+        while not all(task.done() for task in tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.1)
+
+
+def unsettled(sink: RedisStreamsSink) -> int:
+    """What of the entries handed over is in no final state: by the counters' own promise."""
+    counters = sink.counters
+    return (
+        counters.added_entries
+        - counters.acked_entries
+        - counters.duplicates
+        - counters.conflated
+        - sum(counters.dropped.values())
+    )
+
+
+async def test_an_outage_goes_through_the_disk(durable_server, kit, spool, tmp_path) -> None:
+    async with kit.running(durable_server.url, **spool) as sink:
+        a, b = sink.open_stream("a"), sink.open_stream("b")
+        kit.fill(a, range(100))
+        assert await sink.flush(5) == 0
+        durable_server.kill()
+        kit.fill(a, range(100, 200))
+        await kit.until(lambda: sink.slow)
+        for start in range(200, 5000, 100):
+            kit.fill(a, range(start, start + 100))
+            kit.fill(b, range(start, start + 100))
+            await asyncio.sleep(0)
+        assert sink.counters.pending_entries <= 100
+        assert sink.counters.spooled_entries >= 9600
+        assert list((tmp_path / "spool").glob("*.segment"))
+        assert unsettled(sink) == sink.counters.pending_entries + sink.counters.spooled_entries
+        durable_server.start()
+        kit.fill(a, range(5000, 5100))
+        await sink.wait_writable(caught_up=True)
+        kit.fill(a, range(5100, 5200))
+        assert await sink.flush(5) == 0
+        assert durable_server.values("a") == list(range(5200))
+        assert durable_server.values("b") == list(range(200, 5000))
+        assert unsettled(sink) == 0
+        assert not sink.counters.dropped
+        assert not list((tmp_path / "spool").glob("*.segment"))
+
+
+async def test_memory_beyond_a_quarter_goes_to_the_disk(server, kit, proxy, spool) -> None:
+    """A server that is merely slow; nobody waits, and nothing is dropped."""
+    proxy.hold_replies()
+    async with kit.running(
+        proxy.url, **{**spool, "spool_after_s": 1e9}, max_pending_entries=400
+    ) as sink:
+        writer = sink.open_stream("a")
+        kit.fill(writer, range(100))
+        assert not sink.slow
+        kit.fill(writer, range(100, 5000))
+        assert sink.slow
+        assert not sink.full
+        proxy.pass_replies()
+        assert await sink.flush(5) == 0
+        assert server.values("a") == list(range(5000))
+
+
+async def test_the_next_process_sends_what_was_left(durable_server, kit, spool) -> None:
+    """Killed while the server is away: what was written out is there again."""
+    durable_server.kill()
+    async with mortal(kit, durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("a"), range(10))
+        await kit.until(lambda: sink.slow)
+        kit.fill(sink.open_stream("a"), range(10, 1000))
+        await asyncio.sleep(0)  # one turn of the loop
+    durable_server.start()
+    async with kit.running(durable_server.url, **spool) as sink:
+        preface = (time.time_ns(), *kit.encoded(-1))
+        writer = sink.open_stream("a", preface=preface)
+        kit.fill(writer, range(1000, 1100))
+        assert await sink.flush(5) == 0
+        assert durable_server.values("a") == [*range(1000), -1, *range(1000, 1100)]
+        assert sink.counters.recovered_entries == 1000
+        assert unsettled(sink) == 0
+
+
+async def test_a_stream_nobody_writes_any_more_is_sent_all_the_same(
+    durable_server, kit, spool
+) -> None:
+    durable_server.kill()
+    async with mortal(kit, durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("gone"), range(10))
+        await kit.until(lambda: sink.slow)
+        await asyncio.sleep(0)
+    durable_server.start()
+    async with kit.running(durable_server.url, **spool) as sink:
+        await kit.until(lambda: sink.counters.acked_entries == 10)
+        assert durable_server.values("gone") == list(range(10))
+
+
+async def test_killed_while_it_sends_again(durable_server, kit, spool, proxy_of) -> None:
+    """What was stored and what was not is told apart by the ids."""
+    durable_server.kill()
+    async with mortal(kit, durable_server.url, **spool) as sink:
+        for key in ("a", "b"):
+            kit.fill(sink.open_stream(key), range(10))
+        await kit.until(lambda: sink.slow)
+        for key in ("a", "b"):
+            kit.fill(sink.open_stream(key), range(10, 2000))
+        await asyncio.sleep(0)
+    durable_server.start()
+    proxy = await proxy_of(durable_server)
+    chance = random.Random(4)
+    for _ in range(12):
+        proxy.cut_after(chance.randrange(2_000, 30_000))
+        async with mortal(kit, proxy.url, **spool) as sink:
+            await kit.until(lambda s=sink: s.counters.reconnects or not s.slow)
+    async with kit.running(proxy.url, **spool) as sink:
+        assert await sink.flush(5) == 0
+        for key in ("a", "b"):
+            assert durable_server.values(key) == list(range(2000))
+        assert sink.counters.foreign_writer == 0
+
+
+async def test_a_stop_while_the_server_is_away_loses_nothing(durable_server, kit, spool) -> None:
+    """What is in memory, with and without ids, goes to the disk before what is there."""
+    async with kit.running(durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("a"), range(60))
+        assert await sink.flush(5) == 0
+        durable_server.kill()
+        kit.fill(sink.open_stream("a"), range(60, 200))
+        await sink.close(0.01)
+    expected = 200
+    for _ in range(3):
+        async with kit.running(durable_server.url, **spool) as sink:
+            kit.fill(sink.open_stream("a"), range(expected, expected + 100))
+            expected += 100
+            await kit.until(lambda s=sink: s.counters.reconnects > 1)
+            assert await sink.close(0.01) == 0
+    durable_server.start()
+    async with kit.running(durable_server.url, **spool) as sink:
+        assert await sink.flush(5) == 0
+    assert durable_server.values("a") == list(range(expected))
+
+
+async def test_the_clock_was_set_back(durable_server, kit, spool) -> None:
+    """The ids given on the disk turn out too small: they get others, in order."""
+    ahead = (time.time_ns() // 10**6 + 10**9) * 10**6
+    async with kit.running(durable_server.url, **spool) as sink:
+        sink.open_stream("a").add(ahead, *kit.encoded(0))
+        assert await sink.flush(5) == 0
+    durable_server.kill()
+    async with kit.running(durable_server.url, **spool) as sink:
+        writer = sink.open_stream("a")
+        kit.fill(writer, range(1, 10))
+        await kit.until(lambda: sink.slow)
+        kit.fill(writer, range(10, 500))
+        durable_server.start()
+        await sink.wait_writable(caught_up=True)
+        kit.fill(writer, range(500, 600))
+        assert await sink.flush(5) == 0
+        assert durable_server.values("a") == list(range(600))
+        assert sink.counters.foreign_writer == 0
+
+
+async def test_a_preface_comes_before_what_is_spooled(durable_server, kit, spool) -> None:
+    async with kit.running(durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("a"), range(10))
+        assert await sink.flush(5) == 0
+    durable_server.kill()
+    async with kit.running(durable_server.url, **spool) as sink:
+        writer = sink.open_stream("a", preface=(time.time_ns(), *kit.encoded(-1)))
+        fresh = sink.open_stream("b", preface=(time.time_ns(), *kit.encoded(-1)))
+        kit.fill(writer, range(10, 20))
+        await kit.until(lambda: sink.slow)
+        kit.fill(writer, range(20, 500))
+        kit.fill(fresh, range(10))
+        durable_server.start()
+        assert await sink.flush(5) == 0
+    assert durable_server.values("a") == [*range(10), -1, *range(10, 500)]
+    assert durable_server.values("b") == list(range(10))
+
+
+async def test_a_stream_that_sums_up_another_keeps_to_its_ids(durable_server, kit, spool) -> None:
+    """Through the disk as through memory."""
+    durable_server.kill()
+    async with kit.running(durable_server.url, **spool) as sink:
+        updates = sink.open_stream("updates")
+        sums = sink.open_stream("sums", follows=updates)
+        for value in range(300):
+            kit.fill(updates, [value])
+            if value % 10 == 0:
+                kit.fill(sums, [value])
+            if value == 100:
+                await kit.until(lambda: sink.slow)
+        durable_server.start()
+        assert await sink.flush(5) == 0
+    id_of = {fields[b"v"]: entry_id for entry_id, fields in durable_server.entries("updates")}
+    found = durable_server.entries("sums")
+    assert [int(fields[b"v"]) for _, fields in found] == list(range(0, 300, 10))
+    assert all(entry_id == id_of[fields[b"v"]] for entry_id, fields in found)
+
+
+async def test_conflated_streams_keep_their_newest(durable_server, kit, spool) -> None:
+    durable_server.kill()
+    async with kit.running(durable_server.url, **spool) as sink:
+        writer: StreamWriter = sink.open_stream(
+            "bbo", conflated=lambda rx: [(writer, rx, *kit.encoded(-1))]
+        )
+        other = sink.open_stream("trade")
+        kit.fill(writer, range(10))
+        await kit.until(lambda: sink.slow)
+        kit.fill(writer, range(10, 500))
+        kit.fill(other, range(500))
+        assert sink.counters.conflated > 480
+        assert unsettled(sink) == sink.counters.pending_entries + sink.counters.spooled_entries
+        durable_server.start()
+        await sink.wait_writable(caught_up=True)
+        kit.fill(writer, range(500, 510))
+        assert await sink.flush(5) == 0
+        assert unsettled(sink) == 0
+    values = durable_server.values("bbo")
+    assert values[-12:] == [-1, 499, *range(500, 510)]
+    assert len(values) < 30
+    assert durable_server.values("trade") == list(range(500))
+
+
+async def test_conflated_streams_flow_while_the_backlog_is_worked_off(
+    server, kit, proxy, spool
+) -> None:
+    """They do not wait behind the disk."""
+    proxy.hold_replies()
+    async with kit.running(proxy.url, **spool) as sink:
+        bbo: StreamWriter = sink.open_stream("bbo", conflated=lambda _rx: [])
+        trade = sink.open_stream("trade")
+        kit.fill(trade, range(100))
+        await kit.until(lambda: sink.slow)
+        kit.fill(trade, range(100, 3000))
+        kit.fill(bbo, [1])
+        proxy.pass_replies()
+        await kit.until(lambda: server.values("bbo") == [1])
+        assert await sink.flush(5) == 0
+    assert server.values("trade") == list(range(3000))
+
+
+async def test_a_full_spool_drops_and_says_so(durable_server, kit, spool, tmp_path) -> None:
+    durable_server.kill()
+    small = SpoolSettings(directory=str(tmp_path / "small"), max_bytes=50_000, segment_bytes=5_000)
+    async with kit.running(durable_server.url, **{**spool, "spool": small}) as sink:
+        writer = sink.open_stream("a")
+        kit.fill(writer, range(10))
+        await kit.until(lambda: sink.slow)
+        taken = 10
+        while writer.add(time.time_ns(), *kit.encoded(taken)):
+            taken += 1
+            if taken % 50 == 0:
+                await asyncio.sleep(0)
+        assert taken > 300
+        assert sink.counters.dropped == {"spool_full": 1}
+        assert writer.dropped == 1
+        durable_server.start()
+        assert await sink.flush(5) == 0
+        assert durable_server.values("a") == list(range(taken))
+        kit.fill(writer, [taken])
+        assert await sink.flush(5) == 0
+
+
+async def test_what_is_too_old_is_dropped_and_counted(durable_server, kit, spool) -> None:
+    durable_server.kill()
+    async with kit.running(durable_server.url, **spool, max_spool_age_s=100.0) as sink:
+        writer = sink.open_stream("a")
+        kit.fill(writer, range(3))
+        await kit.until(lambda: sink.slow)
+        writer.add(time.time_ns() - 200 * 10**9, *kit.encoded(3))
+        kit.fill(writer, [4])
+        durable_server.start()
+        assert await sink.flush(5) == 0
+        assert sink.counters.dropped == {"spool_expired": 1}
+        assert writer.dropped == 1
+        assert durable_server.values("a") == [0, 1, 2, 4]
+
+
+async def test_damage_is_counted_and_all_streams_are_told(
+    durable_server, kit, spool, tmp_path
+) -> None:
+    durable_server.kill()
+    async with mortal(kit, durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("a"), range(10))
+        await kit.until(lambda: sink.slow)
+        kit.fill(sink.open_stream("a"), range(10, 1000))
+        await asyncio.sleep(0)
+    first = min((tmp_path / "spool").glob("*.segment"))
+    data = bytearray(first.read_bytes())
+    data[len(data) // 2] ^= 1
+    first.write_bytes(bytes(data))
+    durable_server.start()
+    async with kit.running(durable_server.url, **spool) as sink:
+        writer, other = sink.open_stream("a"), sink.open_stream("b")
+        assert await sink.flush(5) == 0
+        assert (writer.dropped, other.dropped) == (1, 1)
+        assert sink.counters.dropped == {"spool_damaged": 1}
+        values = durable_server.values("a")
+        assert values == sorted(set(values))
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_any_faults_in_a_row(durable_server, kit, spool, proxy_of, seed: int) -> None:
+    """Cuts, stalls, crashes of the server, deaths and stops of the process."""
+    chance = random.Random(seed)
+    proxy = await proxy_of(durable_server)
+    keys = [f"s{number}" for number in range(5)]
+    handed: dict[str, list[int]] = {key: [] for key in keys}
+    value = 0
+    for _ in range(4):
+        deadly = chance.random() < 0.5
+        life = mortal if deadly else kit.running
+        arguments = (kit, proxy.url) if deadly else (proxy.url,)
+        async with life(*arguments, **spool, max_pending_entries=400) as sink:
+            for _ in range(chance.randrange(5, 15)):
+                fault = chance.choice(["none", "none", "cut", "cut_after", "hold", "crash"])
+                if fault == "cut":
+                    proxy.cut()
+                elif fault == "cut_after":
+                    proxy.cut_after(chance.randrange(1, 20_000))
+                elif fault == "hold":
+                    proxy.hold_replies()
+                elif fault == "crash":
+                    durable_server.kill()
+                for _ in range(chance.randrange(1, 400)):
+                    key = chance.choice(keys)
+                    kit.fill(sink.open_stream(key), [value])
+                    handed[key].append(value)
+                    value += 1
+                await asyncio.sleep(chance.choice([0, 0.01, 0.1]))
+                proxy.pass_replies()
+                if fault == "crash":
+                    durable_server.start()
+            if deadly:
+                # What is in memory dies with it: so let it be on the disk, or stored.
+                proxy.cut()
+                assert await sink.flush(10) == 0 or sink.slow
+                await kit.until(lambda s=sink: not s.slow or s.counters.pending_entries == 0)
+    async with kit.running(proxy.url, **spool) as sink:
+        await sink.wait_writable(caught_up=True)
+        assert await sink.flush(10) == 0
+        assert sink.counters.foreign_writer == 0
+    for key in keys:
+        assert durable_server.values(key) == handed[key]
