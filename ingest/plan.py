@@ -23,6 +23,7 @@ from ingest.config.schema import (
     ShutdownConfig,
     VenueConfig,
     WebSocketConfig,
+    WhenSlowConfig,
 )
 from ingest.model import Stream
 from ingest.venues.base import Instrument, Topic, Venue
@@ -46,6 +47,15 @@ class ConnectionPlan(Struct, frozen=True, kw_only=True):
     verify: bool = True
 
 
+class SpoolPlan(Struct, frozen=True, kw_only=True):
+    """One worker's share of the spool."""
+
+    directory: str
+    max_bytes: int
+    max_age_s: float | None
+    fsync_s: float | None
+
+
 class WorkerPlan(Struct, frozen=True, kw_only=True):
     """Everything one worker process needs to know."""
 
@@ -55,6 +65,8 @@ class WorkerPlan(Struct, frozen=True, kw_only=True):
     reconnect: ReconnectConfig
     websocket: WebSocketConfig
     shutdown: ShutdownConfig
+    when_slow: WhenSlowConfig = WhenSlowConfig()
+    spool: SpoolPlan | None = None  # None: what is not acknowledged waits in memory only
     log_level: LogLevel = "info"
     log_format: LogFormat = "console"
 
@@ -111,6 +123,7 @@ def make_plan(
             reconnect=config.reconnect,
             websocket=config.websocket,
             shutdown=config.shutdown,
+            when_slow=config.when_slow,
             log_level=config.log.level,
             log_format=log_format,
         )

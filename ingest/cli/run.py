@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 import sys
+from pathlib import Path
 
 import click
 
@@ -11,6 +13,11 @@ from ingest.cli.options import config_argument, log_format_option
 from ingest.config import load
 from ingest.plan import LogFormat
 from ingest.supervisor.service import run_service
+
+
+def service_name(config_path: str) -> str:
+    """Return what a service is called that runs this config: the file's name, safe for a path."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(config_path).stem)[:64] or "default"
 
 
 @click.command()
@@ -24,4 +31,8 @@ def run(config_path: str, log_format: LogFormat) -> None:
     settings = load(config_path)
     logging.configure(log_format, settings.log.level)
     on_status = health.from_environment(os.environ)
-    sys.exit(asyncio.run(run_service(settings, log_format, on_status=on_status)))
+    sys.exit(
+        asyncio.run(
+            run_service(settings, log_format, name=service_name(config_path), on_status=on_status)
+        )
+    )

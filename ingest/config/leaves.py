@@ -38,21 +38,34 @@ _UNITS = {
     "kib": 2**10,
     "mib": 2**20,
     "gib": 2**30,
+    "tb": 10**12,
+    "tib": 2**40,
 }
 _SIZE = re.compile(r"([0-9][0-9_]*)\s*([a-z]*)", re.IGNORECASE)
 MIN_SIZE, MAX_SIZE = 2**10, 2**30
 SIZE = "a size from 1KiB to 1GiB, such as 16MiB, 512KiB or 4_000_000 (bytes)"
+MIN_DISK_SIZE, MAX_DISK_SIZE = 2**20, 2**40
+DISK_SIZE = "a size from 1MiB to 1TiB, such as 4GiB, 500MB or 4_000_000 (bytes)"
 
 
 def parse_size(value: object) -> int:
     """Bytes of `16MiB`, `16MB` or a whole number."""
+    return _size(value, MIN_SIZE, MAX_SIZE, SIZE)
+
+
+def parse_disk_size(value: object) -> int:
+    """As `parse_size`, of what is kept on disk."""
+    return _size(value, MIN_DISK_SIZE, MAX_DISK_SIZE, DISK_SIZE)
+
+
+def _size(value: object, least: int, most: int, accepts: str) -> int:
     match = _SIZE.fullmatch(value if isinstance(value, str) else str(value))
     unit = _UNITS.get(match[2].lower()) if match and not isinstance(value, bool) else None
     if match is None or unit is None:
-        raise ValueError(f"use {SIZE}")
+        raise ValueError(f"use {accepts}")
     size = int(match[1].replace("_", "")) * unit
-    if not MIN_SIZE <= size <= MAX_SIZE:
-        raise ValueError(f"use {SIZE}")
+    if not least <= size <= most:
+        raise ValueError(f"use {accepts}")
     return size
 
 

@@ -1,7 +1,7 @@
 """The configuration as typed, frozen values. docs/config.md explains each key.
 
-An attribute and its key in the file have one name, but for `max_message_size`,
-which is read as a size and kept in bytes. Bounds stand in the annotations; the
+An attribute and its key in the file have one name, but for `max_message_size` and the
+spool's `max_size`, which are read as sizes and kept in bytes. Bounds stand in the annotations; the
 rules that look at more than one value are in `ingest.config.rules` and
 `ingest.config.feeds`.
 """
@@ -17,6 +17,7 @@ from ingest.config.leaves import Leaf
 
 # Above a day, somebody wrote milliseconds.
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+SecondsOfDays = Annotated[float, Meta(gt=0, le=10_000_000)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=86_400)]
 SnapshotSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=10**12)]
@@ -34,6 +35,7 @@ _Impersonate = Annotated[str, Leaf(leaves.IMPERSONATE, leaves.parse_impersonate)
 _CaFile = Annotated[str, Leaf(leaves.CA_FILE, leaves.parse_ca_file)]
 _Name = Annotated[str, Leaf(leaves.NAME, leaves.parse_name)]
 _Size = Annotated[int, Leaf(leaves.SIZE, leaves.parse_size)]
+_DiskSize = Annotated[int, Leaf(leaves.DISK_SIZE, leaves.parse_disk_size)]
 _Listen = Annotated[str, Leaf(leaves.LISTEN, leaves.parse_listen)]
 
 
@@ -53,6 +55,40 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
     wait: WaitConfig | None = None  # None: the master's word is enough
     encoding: _EncodingLeaf = "fields"
     key: _KeyTemplate = "md:{venue}:{channel}:{instrument}"  # `load`: the encoding's own
+
+
+class SpoolConfig(Struct, frozen=True, kw_only=True):
+    """Where entries wait on disk, under `data_dir`, while Redis is away or slow."""
+
+    enabled: bool = True
+    max_bytes: _DiskSize = field(default=4 * 2**30, name="max_size")  # of all workers together
+    max_age_s: SecondsOfDays | None = None  # older entries are dropped; None: never
+    fsync_s: SecondsOrZero | None = 1.0  # 0: after every write; None: left to the system
+
+
+WhenSlow = Literal["spool", "block"]
+WhenSlowState = Literal["spool", "block", "conflate"]
+
+
+class WhenSlowConfig(Struct, frozen=True, kw_only=True):
+    """What becomes of a channel's entries while Redis takes fewer than come."""
+
+    trade: WhenSlow = "spool"
+    bbo: WhenSlowState = "spool"
+    book: WhenSlow = "spool"
+    ticker: WhenSlowState = "spool"
+    candle: WhenSlow = "spool"  # all intervals
+    mark: WhenSlowState = "spool"
+    funding: WhenSlowState = "spool"
+    open_interest: WhenSlowState = "spool"
+    liquidation: WhenSlow = "spool"
+
+    def of(self, channel: str) -> WhenSlowState:
+        """Return the policy of a channel by its full name, such as `candle_1m`."""
+        policy: WhenSlowState = getattr(self, channel.partition("_")[0], None) or getattr(
+            self, channel
+        )
+        return policy
 
 
 class VenueConfig(Struct, frozen=True, kw_only=True):
@@ -137,6 +173,8 @@ class Config(Struct, frozen=True, kw_only=True):
 
     feeds: tuple[FeedConfig, ...]
     redis: RedisConfig = RedisConfig()
+    spool: SpoolConfig = SpoolConfig()
+    when_slow: WhenSlowConfig = WhenSlowConfig()
     workers: Literal["auto"] | Annotated[int, Meta(ge=1, le=1024)] = "auto"
     venues: dict[str, VenueConfig] = field(default_factory=dict)
     instruments: InstrumentsConfig = InstrumentsConfig()

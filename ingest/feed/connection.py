@@ -12,6 +12,7 @@ from ingest.feed.backfill import TradeBackfill
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatLost
 from ingest.feed.ports import Connector, FeedSink, FeedSocket
+from ingest.feed.pressure import PressedSink
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.resync import BookResync, Fetch
 from ingest.feed.retry import (
@@ -65,6 +66,7 @@ class FeedConnection:
         self._websocket = worker.websocket
         self._venue = venue
         self._sink = sink
+        self._pressed = PressedSink(sink, plan, worker)
         self._session = session
         self._gate = gate
         self._lane = lane("connect", venue.name, plan.url)
@@ -86,6 +88,7 @@ class FeedConnection:
             on_trades_missing=lambda route: self._backfill.want(self._publisher, route),
             can_backfill=fetch is not None,
             recalling=True,
+            when_slow=worker.when_slow,
         )
         self._watch = StaleWatch(venue, self._publisher, self.counters, lambda: self._reading)
         reconnect = worker.reconnect
@@ -263,7 +266,7 @@ class FeedConnection:
             self._venue,
             self._plan.topics,
             self._publisher,
-            self._sink,
+            self._pressed,
             self.counters,
             self._samples,
             stopping=self._stopping,

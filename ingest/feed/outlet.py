@@ -4,7 +4,7 @@ from typing import cast
 
 from ingest import codecs
 from ingest.codecs import Codec, Encoder
-from ingest.feed.ports import FeedSink
+from ingest.feed.ports import EntryWriter, FeedSink
 from ingest.model import AnyEvent, Marker, Stream
 
 _own = codecs.get("fields")
@@ -28,8 +28,12 @@ class Outlet:
         stream: Stream,
         *,
         preface: Marker | None = None,
+        conflate: bool = False,
     ) -> None:
-        """*preface* goes before all else if there are entries of an earlier run."""
+        """*preface* goes before all else if there are entries of an earlier run.
+
+        *conflate*: while the sink is slow, the newest event is enough.
+        """
         known = encoder.key_parts(stream) is not None
         encode = encoder.encode if known else _own.encode
         first = None
@@ -41,11 +45,29 @@ class Outlet:
         # What reads the entries back; None: another system's, whose they are.
         self.codec = cast("Codec", encoder) if encoder.complete else None
         self.key = key = codecs.stream_key(encoder, key_template, stream)
+        skipped = self._say_skipped if conflate else None
         if known and not encoder.complete:
             self._aside = sink.open_stream(codecs.own_key(stream))
-            self.writer = sink.open_stream(key, preface=first, beside=self._aside)
+            self.writer = sink.open_stream(
+                key, preface=first, beside=self._aside, conflated=skipped
+            )
         else:
-            self.writer = self._aside = sink.open_stream(key, preface=first)
+            self.writer = self._aside = sink.open_stream(key, preface=first, conflated=skipped)
+
+    def _say_skipped(self, rx: int) -> list[tuple[EntryWriter, int, int, bytes]]:
+        """Return the markers to go before an event that replaced others.
+
+        Those that have no place in the stream itself are put beside it instead.
+        """
+        before: list[tuple[EntryWriter, int, int, bytes]] = []
+        for kind in ("gap", "resume"):
+            marker = Marker(type=kind, reason="conflated", rx=rx)
+            encoded = self._encode(self._stream, marker)
+            if encoded is not None:
+                before.append((self.writer, rx, *encoded))
+            else:
+                self._aside.add(rx, *_own.encode(self._stream, marker))
+        return before
 
     @property
     def dropped(self) -> int:

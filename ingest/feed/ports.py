@@ -28,8 +28,13 @@ class FeedSink(Protocol):
         """Whether to stop reading."""
         ...
 
-    async def wait_writable(self) -> None:
-        """Return once it takes more."""
+    @property
+    def slow(self) -> bool:
+        """Whether it keeps entries elsewhere, or only the newest, until it has caught up."""
+        ...
+
+    async def wait_writable(self, *, caught_up: bool = False) -> None:
+        """Return once it takes more; with *caught_up*, not while it is `slow`, either."""
         ...
 
     def open_stream(
@@ -40,6 +45,7 @@ class FeedSink(Protocol):
         beside: Any = None,
         maxlen: int | None = None,
         follows: Any = None,
+        conflated: Any = None,
     ) -> EntryWriter:
         """Return the writer of stream *key*; see `RedisStreamsSink.open_stream`.
 

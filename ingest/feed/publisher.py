@@ -26,6 +26,7 @@ from typing import cast
 
 from ingest.books.tracker import BookTracker, Gap
 from ingest.codecs import Encoder
+from ingest.config.schema import WhenSlowConfig
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.outlet import Outlet
@@ -92,6 +93,7 @@ class FeedPublisher:
         on_trades_missing: Callable[[Route], None],
         can_backfill: bool,
         recalling: bool,
+        when_slow: WhenSlowConfig,
     ) -> None:
         """*after_crash*: an earlier process fed these streams, and died.
 
@@ -112,7 +114,8 @@ class FeedPublisher:
         reset = Marker(type="reset", reason=reason, rx=started_ns)
         for topic in plan.topics:
             stream = Stream(venue.name, topic.channel, topic.instrument)
-            outlet = Outlet(sink, encoder, key_template, stream, preface=reset)
+            conflate = when_slow.of(topic.channel) == "conflate"
+            outlet = Outlet(sink, encoder, key_template, stream, preface=reset, conflate=conflate)
             backfill, trades = venue.backfills.get(topic.channel), None
             if backfill is not None:
                 most = backfill.most if can_backfill else 0
@@ -311,7 +314,8 @@ class FeedPublisher:
             return
         # Of a book that is not whole there is none: a time that passes meanwhile passes,
         # and what makes it whole is a snapshot, too. Nor where they would crowd out updates.
-        if tracker.whole and route.outlet.dropped == route.dropped and not self._sink.full:
+        crowded = self._sink.full or self._sink.slow
+        if tracker.whole and route.outlet.dropped == route.dropped and not crowded:
             self._counters.events += 1
             snapshots.publish(newest)
 

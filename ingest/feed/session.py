@@ -10,7 +10,8 @@ import structlog
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count
 from ingest.feed.heartbeat import HeartbeatClock
-from ingest.feed.ports import FeedSink, FeedSocket
+from ingest.feed.ports import FeedSocket
+from ingest.feed.pressure import PressedSink
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
@@ -44,7 +45,7 @@ class FeedSession:
         venue: Venue,
         topics: tuple[Topic, ...],
         publisher: FeedPublisher,
-        sink: FeedSink,
+        sink: PressedSink,
         counters: FeedCounters,
         samples: SampledLog,
         *,

@@ -39,7 +39,9 @@ class NoSink:
     def full(self) -> bool:
         return self._files.full
 
-    async def wait_writable(self) -> None:
+    slow = False
+
+    async def wait_writable(self, *, caught_up: bool = False) -> None:  # noqa: ARG002
         await self._files.wait_writable()
 
     def open_stream(
@@ -50,6 +52,7 @@ class NoSink:
         beside: Any = None,  # noqa: ARG002
         maxlen: int | None = None,  # noqa: ARG002
         follows: Any = None,  # noqa: ARG002
+        conflated: Any = None,  # noqa: ARG002
     ) -> NoWriter:
         return self._writer
 

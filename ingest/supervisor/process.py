@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
@@ -34,9 +34,15 @@ class WorkerProcess:
 
     @classmethod
     async def start(
-        cls, start: WorkerStart, on_message: Callable[[Message], None]
+        cls,
+        start: WorkerStart,
+        on_message: Callable[[Message], None],
+        *,
+        inherited: Sequence[int] = (),
     ) -> "WorkerProcess":
         """Start a fresh interpreter: no state of ours, and no threads, is inherited.
+
+        *inherited* are open files that it keeps open as long as it lives.
 
         Raises:
             OSError: the system has no room for another process.
@@ -48,6 +54,7 @@ class WorkerProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_MAX_REPORT_BYTES,
+            pass_fds=inherited,
             # Its own process group: Ctrl-C in a terminal is for the supervisor, which
             # then stops the workers in order.
             process_group=0,

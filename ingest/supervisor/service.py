@@ -20,6 +20,7 @@ from ingest.limits import Broker, local_gate
 from ingest.plan import LogFormat, make_plan
 from ingest.supervisor.listings import Follower, select
 from ingest.supervisor.process import describe_exit
+from ingest.supervisor.spools import SpoolRoom
 from ingest.supervisor.supervisor import Supervisor
 from wscore import AsyncSession, Backoff, CurlError
 from wscore.provider import ensure_loaded
@@ -72,11 +73,15 @@ async def run_service(
     config: Config,
     log_format: LogFormat,
     *,
+    name: str = "default",
     on_status: Callable[[WorkerStatus], None] | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT; return the exit status.
 
+    *name* tells services apart that share a data directory.
+
     Raises:
+        SpoolError: the spool's directory cannot be used.
         EmbeddedServerError: there is no `redis.url`, and our own server does not start.
         IngestError: there is no usable libcurl.
     """
@@ -88,7 +93,11 @@ async def run_service(
         raise IngestError(str(exc)) from exc
     try:
         broker = Broker()
-        async with redis_for(config) as redis_url, AsyncSession(max_clients=_ASKING) as session:
+        async with (
+            spool_room(config, name) as room,
+            redis_for(config) as redis_url,
+            AsyncSession(max_clients=_ASKING) as session,
+        ):
             source = InstrumentSource(
                 config, session, local_gate(broker), cache=ListingCache(config.data_dir)
             )
@@ -100,9 +109,16 @@ async def run_service(
                 log_format=log_format,
                 selected=selected,
             )
+            if room is not None:
+                plan = await room.prepare(plan)
             for note in plan.notes:
                 _log.warning(f"plan: {note}")
-            supervisor = Supervisor(plan, on_status=on_status, broker=broker)
+            supervisor = Supervisor(
+                plan,
+                on_status=on_status,
+                broker=broker,
+                inherited=() if room is None else (room.lock_fd,),
+            )
             signals.supervisor = supervisor
             _log.info(
                 "service: started",
@@ -138,6 +154,20 @@ async def _follow(follower: Follower) -> None:
         await follower.run()
     except Exception:  # noqa: BLE001  whatever it is, the feeds go on
         _log.exception("instruments: no longer followed")
+
+
+@contextlib.asynccontextmanager
+async def spool_room(config: Config, name: str) -> AsyncIterator[SpoolRoom | None]:
+    """Yield where this service's spools are, ours as long as we and the workers live."""
+    if not config.spool.enabled:
+        yield None
+        return
+    room = SpoolRoom(config.data_dir, name, config.spool)
+    try:
+        await room.lock()
+        yield room
+    finally:
+        room.unlock()
 
 
 @contextlib.asynccontextmanager

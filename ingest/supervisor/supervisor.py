@@ -4,7 +4,7 @@ import asyncio
 import copy
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from msgspec import structs
@@ -40,8 +40,13 @@ class Supervisor:
         *,
         on_status: Callable[[WorkerStatus], None] | None = None,
         broker: Broker | None = None,
+        inherited: Sequence[int] = (),
     ) -> None:
-        """*broker*: who gives turns to the workers; without one, a new one."""
+        """*broker*: who gives turns to the workers; without one, a new one.
+
+        *inherited* are open files that each worker keeps open as long as it lives.
+        """
+        self._inherited = inherited
         self._plans = {worker.worker: worker for worker in plan.workers}
         self._broker = broker or Broker()
         self._on_status = on_status
@@ -145,7 +150,7 @@ class Supervisor:
                 attachment.receive(message)
 
         try:
-            process = await WorkerProcess.start(start, on_message)
+            process = await WorkerProcess.start(start, on_message, inherited=self._inherited)
         except OSError as exc:
             return f"not started: {exc}"
         # Before it can have asked: nothing is read from it until this task waits.

@@ -15,10 +15,11 @@ from ingest import codecs, venues
 from ingest.feed.connection import FeedConnection
 from ingest.feed.status import Totals, WorkerStatus
 from ingest.limits import FromGate, Gate, Go
-from ingest.plan import ConnectionPlan
+from ingest.plan import ConnectionPlan, WorkerPlan
 from ingest.rest import RestClient
 from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.sinks.settings import SinkSettings
+from ingest.spool import SpoolSettings
 from ingest.venues.base import Venue
 from ingest.worker.reports import ReportPipe
 from ingest.worker.start import FromSupervisor, More, WorkerStart
@@ -36,6 +37,19 @@ _MAX_CLIENTS = 1_000_000  # how many connections there are is the plan's to say
 _decode: Callable[[bytes], FromSupervisor] = msgspec.json.Decoder(FromSupervisor).decode
 
 
+def sink_settings(plan: WorkerPlan) -> SinkSettings:
+    """Return what the plan says of the sink; the rest has its defaults."""
+    settings = SinkSettings(maxlen=plan.redis.maxlen)
+    if plan.spool is None:
+        return settings
+    spool = SpoolSettings(
+        directory=plan.spool.directory,
+        max_bytes=plan.spool.max_bytes,
+        fsync_s=plan.spool.fsync_s,
+    )
+    return structs.replace(settings, spool=spool, max_spool_age_s=plan.spool.max_age_s)
+
+
 class WorkerService:
     """Owns one sink and the connections that feed it."""
 
@@ -45,7 +59,7 @@ class WorkerService:
         self._restarts = start.restarts
         self._sink = RedisStreamsSink(
             plan.redis.url or "",
-            SinkSettings(maxlen=plan.redis.maxlen),
+            sink_settings(plan),
             client_name=f"ingest-{plan.worker}",
         )
         self._stop = asyncio.Event()

@@ -19,6 +19,8 @@ SECTIONS: dict[str, list[type[Struct]]] = {
     "redis": [schema.RedisConfig],
     "venues": [schema.VenueConfig],
     "feeds": [schema.FeedConfig, schema.Selector],
+    "spool": [schema.SpoolConfig],
+    "when_slow": [schema.WhenSlowConfig],
     "instruments": [schema.InstrumentsConfig],
     "reconnect": [schema.ReconnectConfig],
     "websocket": [schema.WebSocketConfig],
@@ -36,8 +38,8 @@ def default_text(field: structs.FieldInfo) -> str:
         return "empty"
     if isinstance(default, Struct):
         return "see below"
-    if field.name == "max_message_bytes":
-        return f"`{default // 2**20}MiB`"
+    if field.name.endswith("_bytes"):
+        return f"`{default // 2**30}GiB`" if default >= 2**30 else f"`{default // 2**20}MiB`"
     words = {None: "null", True: "true", False: "false"}
     if default == "":
         return "the venue and a number"

@@ -124,8 +124,8 @@ def test_the_configs_that_ship_are_sound(name: str, monkeypatch: pytest.MonkeyPa
             "reddis: {}",
             [
                 "f.yaml:1: reddis is not a known key; did you mean redis? Use feeds, redis, "
-                "workers, venues, instruments, reconnect, websocket, shutdown, metrics, log or "
-                "data_dir"
+                "spool, when_slow, workers, venues, instruments, reconnect, websocket, shutdown, "
+                "metrics, log or data_dir"
             ],
         ),
         ("workers: 0", ["f.yaml:1: workers is 0; use auto, or a whole number from 1 to 1,024"]),

@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from ingest import codecs, venues
+from ingest.config.schema import WhenSlowConfig
 from ingest.feed.counters import FeedCounters
 from ingest.feed.publisher import FeedPublisher, Route
 from ingest.plan import ConnectionPlan
@@ -60,7 +61,9 @@ class FakeSink:
     async def newest(self, keys: list[str], count: int) -> list[list[dict[bytes, bytes]]]:
         return [[] for _ in keys]  # a stream that was never written
 
-    async def wait_writable(self) -> None:
+    slow = False
+
+    async def wait_writable(self, *, caught_up: bool = False) -> None:
         self.asked_to_wait.set()
         await self._writable.wait()
 
@@ -150,6 +153,7 @@ class Kit:
         recalling: bool = False,
         encoding: str = "fields",
         started_ns: int = 1,
+        when_slow: WhenSlowConfig | None = None,
     ) -> FeedPublisher:
         """*sink* is anything with `open_stream` and `full`."""
         return FeedPublisher(
@@ -166,6 +170,7 @@ class Kit:
             on_trades_missing=on_trades_missing,
             can_backfill=True,
             recalling=recalling,
+            when_slow=when_slow or WhenSlowConfig(),
         )
 
     @staticmethod

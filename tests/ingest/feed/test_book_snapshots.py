@@ -54,7 +54,7 @@ class StoredStreams:
     """
 
     def __init__(self) -> None:
-        self.full = False
+        self.full = self.slow = False
         self.refusing = False
         self.stored: dict[str, list[tuple[EntryId, Record]]] = {}
         self.keys: list[str] = []
@@ -67,6 +67,7 @@ class StoredStreams:
         maxlen: int | None = None,
         preface: Any = None,
         follows: StreamWriter | None = None,
+        conflated: Any = None,
     ) -> StreamWriter:
         writer: StreamWriter
 
@@ -77,7 +78,7 @@ class StoredStreams:
             return self._buffer.append(entry)
 
         self.keys.append(key)
-        writer = StreamWriter(key, None, append, follows)
+        writer = StreamWriter(key, None, append, follows, conflated)
         return writer
 
     def store(self, entries: int | None = None) -> None:
@@ -330,10 +331,11 @@ def test_none_that_holds_what_its_stream_has_not(kit: Any) -> None:
     assert feed.taken() == []
 
 
-def test_updates_go_before_snapshots_where_redis_is_slow(kit: Any) -> None:
+@pytest.mark.parametrize("how", ["full", "slow"])
+def test_updates_go_before_snapshots_where_redis_is_slow(kit: Any, how: str) -> None:
     feed = Feed(kit, RULES["in stream"])
     feed.begin()
-    feed.sink.full = True
+    setattr(feed.sink, how, True)
     feed.receive(feed.change([(True, "1", "1")]), 2000)
     assert feed.taken() == []
     assert len(feed.sink.of(BOOK)) == 2
