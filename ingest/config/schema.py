@@ -51,7 +51,7 @@ class RedisConfig(Struct, frozen=True, kw_only=True):
 
     url: _RedisUrl | None = None
     maxlen: Count = 1_000_000  # entries per stream, trimmed approximately
-    max_age_s: Annotated[float, Meta(ge=1, le=3_153_600_000)] | None = None  # None: any age
+    max_age_s: SecondsOfDays | None = None  # older ones are trimmed, approximately; None: none
     wait: WaitConfig | None = None  # None: the master's word is enough
     encoding: _EncodingLeaf = "fields"
     key: _KeyTemplate = "md:{venue}:{channel}:{instrument}"  # `load`: the encoding's own

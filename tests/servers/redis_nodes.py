@@ -65,6 +65,17 @@ class Node:
         with self.client() as client:
             until(lambda: client.execute_command("PING") is not None, f"{self.address} answers")
 
+    def watch_over(self, master: int, quorum: int) -> None:
+        """Start as a Sentinel, one that looks at things often."""
+        config = self.directory / "sentinel.conf"
+        config.write_text(
+            f"sentinel monitor {SERVICE} 127.0.0.1 {master} {quorum}\n"
+            f"sentinel down-after-milliseconds {SERVICE} 500\n"
+            f"sentinel failover-timeout {SERVICE} 3000\n"
+        )
+        self.start(str(config), "--sentinel")
+        self.ask("SENTINEL", "DEBUG", "INFO-PERIOD", 200, "PUBLISH-PERIOD", 200)
+
     def client(self, **options: Any) -> redis.Redis:
         return redis.Redis(port=self.port, **options)
 
@@ -164,13 +175,7 @@ class Watched:
             replica.ask("REPLICAOF", "127.0.0.1", master.port)
         until(lambda: self._links_up(master) == len(replicas), "replicas are in step")
         for sentinel in self.sentinels:
-            config = sentinel.directory / "sentinel.conf"
-            config.write_text(
-                f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {self._quorum}\n"
-                f"sentinel down-after-milliseconds {SERVICE} 500\n"
-                f"sentinel failover-timeout {SERVICE} 3000\n"
-            )
-            sentinel.start(str(config), "--sentinel")
+            sentinel.watch_over(master.port, self._quorum)
         for sentinel in self.sentinels:
             until(lambda one=sentinel: self._sees_all(one), "Sentinels know each other")
 

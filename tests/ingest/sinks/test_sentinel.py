@@ -148,9 +148,7 @@ async def test_tls_and_users_of_their_own(tmp_path: Path, kit, protocol: int) ->
             server.start()
             server.ask("ACL", "SETUSER", "svc", "on", ">down", "~s*", "+@all")
             async with tls_before(server.port, certificate) as port:
-                config = sentinel.directory / "sentinel.conf"
-                config.write_text(f"sentinel monitor {SERVICE} 127.0.0.1 {port} 1\n")
-                sentinel.start(str(config), "--sentinel")
+                sentinel.watch_over(port, quorum=1)
                 sentinel.ask("ACL", "SETUSER", "default", "resetpass", ">up")
                 async with tls_before(sentinel.port, certificate) as sentinel_port:
                     query = f"ssl_ca_certs={certificate}&sentinel_password=up&protocol={protocol}"
