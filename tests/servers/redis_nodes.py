@@ -20,6 +20,11 @@ from ingest.embedded import server_binary
 
 DEADLINE_S = 30.0
 SERVICE = "main"
+# What docs/delivery.md says that our user needs on a server.
+RIGHTS = (
+    *("multi", "exec", "xadd", "xinfo", "xrange", "xrevrange"),
+    *("auth", "hello", "client", "select", "ping"),
+)
 
 
 def free_ports(number: int) -> list[int]:
@@ -87,6 +92,11 @@ class Node:
 
     def role(self) -> str:
         return str(self.ask("ROLE")[0], "ascii")
+
+    def admit(self, user: str, *more_rights: str) -> None:
+        """Let *user* do what a sink needs, with the password "pw"; and *more_rights*."""
+        rights = [f"+{right}" for right in (*RIGHTS, *more_rights)]
+        self.ask("ACL", "SETUSER", user, "reset", "on", ">pw", "~s*", *rights)
 
     def in_step(self) -> bool:
         """Whether it is a replica that has caught up with its master."""

@@ -182,7 +182,8 @@ def test_follows_what_comes_through_an_outage(server: Server) -> None:
 def test_through_sentinels_and_a_failover() -> None:
     """The master is looked up again; the Sentinels' password is their own."""
     with directory() as root:
-        first, second, sentinel = Node(root), Node(root), Node(root)
+        at_once = ("--repl-diskless-sync-delay", "0")
+        first, second, sentinel = Node(root, *at_once), Node(root), Node(root)
         with running(first, second, sentinel):
             first.start()
             second.start()

@@ -146,14 +146,17 @@ async def test_tls_and_users_of_their_own(tmp_path: Path, kit, protocol: int) ->
         server, sentinel = Node(root), Node(root)
         with running(server, sentinel):
             server.start()
-            server.ask("ACL", "SETUSER", "svc", "on", ">down", "~s*", "+@all")
+            server.admit("svc", "role", "xtrim")
             async with tls_before(server.port, certificate) as port:
                 sentinel.watch_over(port, quorum=1)
-                sentinel.ask("ACL", "SETUSER", "default", "resetpass", ">up")
+                rights = ("+auth", "+hello", "+client", "+sentinel|get-master-addr-by-name")
+                sentinel.ask("ACL", "SETUSER", "default", "reset", "on", ">up", *rights)
                 async with tls_before(sentinel.port, certificate) as sentinel_port:
                     query = f"ssl_ca_certs={certificate}&sentinel_password=up&protocol={protocol}"
-                    place = f"svc:down@localhost:{sentinel_port}/{SERVICE}/2"
-                    async with kit.running(f"valkeys+sentinel://{place}?{query}") as sink:
+                    place = f"svc:pw@localhost:{sentinel_port}/{SERVICE}/2"
+                    async with kit.running(
+                        f"valkeys+sentinel://{place}?{query}", max_age_s=1e6
+                    ) as sink:
                         kit.fill(sink.open_stream("s0"), range(10))
                         assert await sink.flush(5) == 0
             with server.client(db=2) as client:
