@@ -47,13 +47,13 @@ class Publisher:
         self._settings = settings
         self._recent = RecentBatches(settings)
         self._unlearned: list[StreamWriter] = []
+        self._overflow: Overflow | None = None
+        self._conflated_next = False  # before anything else from the overflow
+        self._held: list[tuple[StreamWriter, Preface, bool]] = []  # and whether they are wanted
         self._trimming: Trimming | None = None
         if settings.max_age_s is not None:
             self._trimming = Trimming(settings.max_age_s, time.monotonic(), time.time())
         self._trim_failures = 0
-        self._overflow: Overflow | None = None
-        self._conflated_next = False  # before anything else from the overflow
-        self._held: list[tuple[StreamWriter, Preface, bool]] = []  # and whether they are wanted
         self._wait = settings.wait.backoff()
         self._operator = settings.operator.backoff()
         buffer.on_append = self.wake.set
