@@ -47,6 +47,8 @@ class Trade(Event, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     id: str | None = None
     first_id: str | None = None
     last_id: str | None = None
+    # The venue's number of it among the instrument's trades, where that is not its id.
+    seq: int | None = None
     backfill: bool | None = None  # fetched over REST after a gap
 
 

@@ -85,8 +85,10 @@ class WhenSlowConfig(Struct, frozen=True, kw_only=True):
 
     def of(self, channel: str) -> WhenSlowState:
         """Return the policy of a channel by its full name, such as `candle_1m`."""
-        policy: WhenSlowState = getattr(self, channel.partition("_")[0], None) or getattr(
-            self, channel
+        # candle_1m, book_l2_tbt, ticker_raw; agg_trade
+        kinds = (channel, channel.partition("_")[0], channel.rpartition("_")[2])
+        policy: WhenSlowState = next(
+            getattr(self, kind) for kind in kinds if kind in self.__struct_fields__
         )
         return policy
 

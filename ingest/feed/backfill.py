@@ -81,7 +81,8 @@ class TradeBackfill:
                     keys = [route.outlet.key for route in now]
                     entries = await sink.newest(keys, _RECALLED_ENTRIES)
                     for route, newest in zip(now, entries, strict=True):
-                        known = last_trade(route.outlet.codec, newest)
+                        field = self._venue.backfills[route.topic.channel].field
+                        known = last_trade(route.outlet.codec, newest, field)
                         publisher.recalled(route, *known, time.time_ns())
                     left = later
         except (TimeoutError, SinkError) as exc:

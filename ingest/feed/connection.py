@@ -226,6 +226,7 @@ class FeedConnection:
         return await self._session.ws_connect(
             await self._url(),
             timeout=websocket.open_timeout_s,
+            headers=dict(self._venue.headers),
             proxy=plan.proxy,
             impersonate=plan.impersonate,
             verify=plan.ca_file or plan.verify,

@@ -15,11 +15,14 @@ Source: cryptofeed, `cryptofeed/util/async_file.py`, and its `sample_data/`.
 """
 
 import ast
+import re
 
 import msgspec
 
 from ingest.recordings.records import Record, RestAnswer, WsMessage, WsOpened, WsSent
 from ingest.recordings.times import seconds_to_ns
+
+_SECONDS = re.compile(rb"\d{1,10}(?:\.\d+)?").fullmatch
 
 
 def recognise(line: bytes) -> bool:
@@ -27,7 +30,7 @@ def recognise(line: bytes) -> bool:
     if line.startswith((b"configuration: ", b"wss://", b"ws://", b"https://", b"http://")):
         return True
     head, separator, _ = line.partition(b": ")
-    return bool(separator) and head.replace(b".", b"", 1).isdigit()
+    return bool(separator) and _SECONDS(head) is not None
 
 
 def parse_line(line: bytes, connection: str) -> Record | None:

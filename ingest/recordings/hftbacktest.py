@@ -1,8 +1,9 @@
-"""One line of an hftbacktest capture of Binance: `<ns since epoch> <payload>`.
+"""One line of an hftbacktest capture: `<time> <payload>`.
 
-A file holds one symbol and one UTC day, `<symbol>_<yyyymmdd>.gz`. The payload is
-the combined-stream envelope; a payload without `stream` is the answer to the
-collector's REST depth request, at the time it arrived.
+The time is in ns since the epoch, of the older collector in µs. A file holds one symbol
+and one UTC day, `<symbol>_<yyyymmdd>.gz`. The payload is a frame,
+of Binance the combined-stream envelope; an object with `lastUpdateId` and neither `stream`
+nor `e` is the answer to the collector's REST depth request, at the time it arrived.
 
 Source: hftbacktest, `collector/`, and `examples/`.
 """
@@ -10,16 +11,19 @@ Source: hftbacktest, `collector/`, and `examples/`.
 import re
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
 from ingest.recordings.records import Record, RestAnswer, WsMessage
+from ingest.recordings.times import time_to_ns
 
-_LINE = re.compile(rb"(\d{16,20}) (\{.*)", re.DOTALL)
-_NAME = re.compile(r"([a-z0-9]+)_\d{8}(?:\.gz)?")
+_LINE = re.compile(rb"(\d{16}|\d{19}) (.+)", re.DOTALL)
+_NAME = re.compile(r"([A-Za-z0-9_]+)_\d{8}(?:\.\w+)*")
 
 
 class _Envelope(msgspec.Struct):
-    stream: str | None = None
-    lastUpdateId: int | None = None
+    stream: Raw | UnsetType = UNSET
+    e: Raw | UnsetType = UNSET
+    lastUpdateId: Raw | UnsetType = UNSET
 
 
 _decode = msgspec.json.Decoder(_Envelope).decode
@@ -43,20 +47,20 @@ def parse_line(line: bytes, connection: str) -> Record | None:
         return None
     match = _LINE.fullmatch(line)
     if match is None:
-        raise ValueError(f"expected `<ns since epoch> <json>`, found {line[:60]!r}")
-    time, payload = match.groups()
+        raise ValueError(f"expected `<ns or µs since epoch> <payload>`, found {line[:60]!r}")
+    ns, payload = time_to_ns(match[1]), match[2]
+    if not payload.startswith(b"{"):
+        return WsMessage(ns, connection, payload)
     try:
         envelope = _decode(payload)
     except msgspec.DecodeError as exc:
-        raise ValueError(f"expected a combined-stream message: {exc}") from exc
-    if envelope.stream is not None:
-        return WsMessage(int(time), connection, payload)
-    if envelope.lastUpdateId is None:
-        raise ValueError(f"expected `stream` or `lastUpdateId` in {payload[:60]!r}")
+        raise ValueError(f"expected a message or a depth snapshot: {exc}") from exc
+    if envelope.lastUpdateId is UNSET or envelope.stream is not UNSET or envelope.e is not UNSET:
+        return WsMessage(ns, connection, payload)
     name = _NAME.fullmatch(connection)
     if name is None:
         raise ValueError(
             f"a depth snapshot, and the file name {connection!r} does not say of what; "
             "name the file <symbol>_<yyyymmdd>.gz"
         )
-    return RestAnswer(int(time), f"depth?symbol={name[1].upper()}", payload)
+    return RestAnswer(ns, f"depth?symbol={name[1].upper()}", payload)

@@ -4,28 +4,44 @@ The format is recognised by a file's first line, compression by its first bytes;
 names do not matter, except that an hftbacktest name says the symbol.
 """
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from ingest.recordings import bybit, cryptofeed, hftbacktest, native
+import msgspec
+import structlog
+
+from ingest.recordings import (
+    bybit,
+    cryptofeed,
+    hftbacktest,
+    jsonlines,
+    native,
+    pcap,
+    table,
+    timestamped,
+)
+from ingest.recordings.compression import DAMAGED, open_plain
 from ingest.recordings.errors import RecordingError
-from ingest.recordings.records import Record
+from ingest.recordings.records import ParseLine, Record, WsMessage
 
-_GZIP_MAGIC = b"\x1f\x8b"
+_log = structlog.get_logger(__name__)
+
+_BOM = b"\xef\xbb\xbf"
 # What lies beside recordings in a directory and is none.
 _NOT_RECORDINGS = frozenset({".md", ".txt", ".yaml", ".json"})
 
-ParseLine = Callable[[bytes, str], Record | None]
-# (tells from a file's first line whether it is this format, parses a line of it)
-_FORMATS: tuple[tuple[Callable[[bytes], bool], ParseLine], ...] = (
-    (native.recognise, native.parse_line),
-    (hftbacktest.recognise, hftbacktest.parse_line),
-    (bybit.recognise, bybit.parse_line),
-    (cryptofeed.recognise, cryptofeed.parse_line),
+# Tells from a file's first line whether it is this format; makes the parser of its lines.
+# Of those that fit, the first is taken: the narrow ones before the wide ones.
+_FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[], ParseLine]], ...] = (
+    (native.recognise, lambda: native.parse_line),
+    (hftbacktest.recognise, lambda: hftbacktest.parse_line),
+    (bybit.recognise, lambda: bybit.parse_line),
+    (cryptofeed.recognise, lambda: cryptofeed.parse_line),
+    (timestamped.recognise, lambda: timestamped.parse_line),
+    (jsonlines.recognise_envelope, lambda: jsonlines.parse_envelope),
+    (jsonlines.recognise_frame, jsonlines.new_frame_parser),
+    (table.recognise, table.new_parser),
 )
 
 
@@ -55,30 +71,60 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
 def read_file(path: Path) -> Iterator[Record]:
     """Yield the records of one file in the order recorded. An empty file yields none.
 
+    A last line without its end that is no whole record, as a recorder leaves it that was
+    killed, is logged and left out.
+
     Raises:
         RecordingError: unreadable, damaged, of unknown format, or a malformed
             line; the text says which line.
     """
-    with _open(path) as lines:
-        parse: ParseLine | None = None
-        number = 0
-        try:
-            for raw in lines:
+    parse: ParseLine | None = None
+    number = 0
+    try:
+        with open_plain(path) as file:
+            if pcap.recognise(file.peek(4)[:4]):
+                yield from _packets(path, file)
+                return
+            for raw in file:
                 number += 1
-                line = raw.removesuffix(b"\n")
+                line = raw.removesuffix(b"\n").removesuffix(b"\r")
+                if number == 1:
+                    line = line.removeprefix(_BOM)
                 if parse is None:
                     if not line:
                         continue
                     parse = _recognise(line)
-                record = parse(line, path.name)
+                try:
+                    record = parse(line, path.name)
+                    if not raw.endswith(b"\n"):
+                        _check_whole(record)
+                except ValueError:
+                    if raw.endswith(b"\n"):
+                        raise
+                    _log.warning("recording: the last line is cut off", file=str(path), line=number)
+                    continue
                 if record is not None:
                     yield record
-        except ValueError as exc:
-            raise RecordingError(f"{path}:{number}: {exc}") from exc
-        except (EOFError, gzip.BadGzipFile, zlib.error) as exc:
-            raise RecordingError(
-                f"{path}: damaged gzip data after line {number} ({exc}); fetch the file again"
-            ) from exc
+    except ValueError as exc:
+        raise RecordingError(f"{path}:{number}: {exc}") from exc
+    except DAMAGED as exc:
+        raise RecordingError(
+            f"{path}: damaged compressed data after line {number} ({exc}); fetch the file again"
+        ) from exc
+    except OSError as exc:
+        raise RecordingError(f"{path}: {exc.strerror or exc}") from exc
+
+
+def _packets(path: Path, file: BinaryIO) -> Iterator[Record]:
+    try:
+        yield from pcap.read(file, path.name)
+    except EOFError:
+        _log.warning("recording: the last packet is cut off", file=str(path))
+
+
+def _check_whole(record: Record | None) -> None:
+    if isinstance(record, WsMessage) and record.payload.startswith((b"{", b"[")):
+        msgspec.json.decode(record.payload, type=msgspec.Raw)
 
 
 def _is_recording(file: Path, root: Path) -> bool:
@@ -87,26 +133,11 @@ def _is_recording(file: Path, root: Path) -> bool:
 
 
 def _recognise(line: bytes) -> ParseLine:
-    for recognise, parse_line in _FORMATS:
+    for recognise, new_parser in _FORMATS:
         if recognise(line):
-            return parse_line
+            return new_parser()
     raise ValueError(
-        "unknown format; known are cryptofeed and hftbacktest captures, Bybit's archive of "
-        f"order books and our own (ingest-recording); the file begins {line[:60]!r}"
+        "unknown format; known are cryptofeed and hftbacktest captures, lines of "
+        "`<time> <payload>`, JSON lines, CSV with a header, Bybit's archive of order books "
+        f"and our own (ingest-recording); the file begins {line[:60]!r}"
     )
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with path.open("rb") as file:
-            compressed = file.read(2) == _GZIP_MAGIC
-            file.seek(0)
-            if compressed:
-                with gzip.open(file, "rb") as plain:
-                    yield cast(BinaryIO, plain)
-            else:
-                yield file
-    except OSError as exc:
-        # BadGzipFile is an OSError too; the reader of the lines has dealt with it.
-        raise RecordingError(f"{path}: {exc.strerror or exc}") from exc

@@ -4,6 +4,8 @@
 recorded connection; formats that keep one connection per file use the file name.
 """
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 
@@ -50,3 +52,5 @@ class RestAnswer(Struct, frozen=True, gc=False):
 
 
 Record = WsOpened | WsSent | WsMessage | WsClosed | RestAnswer
+# A line without its end, the file's name → its record, if it is one; raises ValueError.
+ParseLine = Callable[[bytes, str], Record | None]

@@ -40,6 +40,8 @@ class RestClient:
             RestError: no turn or no answer in time, no connection, or a refusal.
         """
         what = f"{self._venue.name} {request.method} {request.path.partition('?')[0]}"
+        # A body is JSON at every venue that takes one.
+        kind = {"Content-Type": "application/json"} if request.body else {}
         deadline = asyncio.get_running_loop().time() + timeout_s
         try:
             await self._gate.turn(self._lane, request.weight, timeout_s=timeout_s)
@@ -53,8 +55,7 @@ class RestClient:
                 request.method,
                 self._base_url + request.path,
                 body=request.body,
-                # A body is JSON at every venue that takes one.
-                headers={"Content-Type": "application/json"} if request.body else None,
+                headers={**self._venue.headers, **kind},
                 timeout=max(0.01, deadline - asyncio.get_running_loop().time()),
                 max_body=_MAX_BODY_BYTES,
                 # A venue that redirects has changed its address: somebody must look.

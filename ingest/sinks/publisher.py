@@ -48,6 +48,8 @@ class Publisher:
         self._recent = RecentBatches(settings)
         self._unlearned: list[StreamWriter] = []
         self._overflow: Overflow | None = None
+        self.recovered = asyncio.Event()  # what an earlier process left on disk is stored
+        self.recovered.set()
         self._conflated_next = False  # before anything else from the overflow
         self._held: list[tuple[StreamWriter, Preface, bool]] = []  # and whether they are wanted
         self._trimming: Trimming | None = None
@@ -61,6 +63,8 @@ class Publisher:
     def continue_with(self, overflow: Overflow) -> None:
         """Take from there what is not in memory."""
         self._overflow = overflow
+        if overflow.spool.recovering:
+            self.recovered.clear()
 
     def unsent(self) -> list[tuple[Entry, EntryId]]:
         """Return what has its ids and is not settled; but for what is on the disk anyway."""
@@ -194,6 +198,8 @@ class Publisher:
         if batch.settles is not None and self._overflow is not None:
             self._overflow.spool.settle(batch.settles)
             self._counters.spooled_bytes = self._overflow.spool.size
+            if not self._recovering:
+                self.recovered.set()
 
     def _no_id_left(self, entry: Entry) -> None:
         self.drop(entry, "ids_exhausted", "no id is left above those the stream holds")

@@ -165,11 +165,16 @@ class RedisStreamsSink:
         """Return the newest entries that each stream holds, at most *count*, newest first.
 
         Asked over a connection of its own. Streams that do not exist, and keys that
-        are no streams, have none.
+        are no streams, have none. What an earlier process left on disk is stored first.
 
         Raises:
             SinkError: there is no connection, or no answer that makes sense.
         """
+        try:
+            async with asyncio.timeout(self._settings.reply_timeout_s):
+                await self._publisher.recovered.wait()
+        except TimeoutError as exc:
+            raise SinkError("what an earlier process left on disk is not stored yet") from exc
         link = await self._target.open(on_lost=lambda: None)
         try:
             questions = [Question(key, newest_command(key, count)) for key in keys]

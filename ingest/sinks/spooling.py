@@ -77,7 +77,7 @@ class Spooling:
         """See to what has its time: an outage that lasts, files that are to be synced."""
         batches, progress_s = self._counters.batches, time.monotonic()
         synced_s = time.monotonic()
-        diverting = False
+        diverting = self._buffer.diverting
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             now_s, counters = time.monotonic(), self._counters

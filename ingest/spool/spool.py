@@ -23,6 +23,8 @@ from ingest.spool.settings import SpoolSettings
 from ingest.spool.tail import Tail
 
 _ROOM_CHECKED_EVERY = 64 * 1024  # bytes
+# A turn of the loop that brings more than this does not wait for its end.
+_WRITTEN_AT_ONCE = 1024 * 1024
 _NOWHERE = Position(0, 0)
 
 _log = structlog.get_logger(__name__)
@@ -107,6 +109,8 @@ class Spool:
 
     def _has_room(self, size: int) -> bool:
         tail, settings = self._tail, self._settings
+        if tail.unwritten_bytes > _WRITTEN_AT_ONCE:
+            self.flush()
         free = min(
             settings.max_bytes - self.size - size,
             settings.max_unwritten_bytes - tail.unwritten_bytes - size,

@@ -78,7 +78,7 @@ class TradeTracker:
         if self._next == number and trades:
             try:
                 for trade in trades:
-                    if int(trade.id or "") != number:
+                    if (int(trade.id or "") if trade.seq is None else trade.seq) != number:
                         break
                     number += 1
                 else:
@@ -292,6 +292,8 @@ class TradeTracker:
 
 
 def _number(trade: Trade) -> int | None:
+    if trade.seq is not None:
+        return trade.seq
     try:
         return int(trade.id or "")
     except ValueError:

@@ -13,7 +13,10 @@ from ingest.venues import (
     crypto_com,
     deribit,
     gateio,
+    gateio_btc,
+    gateio_usdt,
     gemini,
+    gemini_v3,
     htx,
     htx_coinm,
     htx_usdm,
@@ -21,6 +24,7 @@ from ingest.venues import (
     kraken,
     kraken_v1,
     kucoin,
+    kucoin_futures,
     okx,
 )
 from ingest.venues.base import Venue
@@ -40,7 +44,10 @@ _VENUES: dict[str, Venue] = {
         crypto_com.VENUE,
         deribit.VENUE,
         gateio.VENUE,
+        gateio_btc.VENUE,
+        gateio_usdt.VENUE,
         gemini.VENUE,
+        gemini_v3.VENUE,
         htx.VENUE,
         htx_coinm.VENUE,
         htx_usdm.VENUE,
@@ -48,6 +55,7 @@ _VENUES: dict[str, Venue] = {
         kraken.VENUE,
         kraken_v1.VENUE,
         kucoin.VENUE,
+        kucoin_futures.VENUE,
         okx.VENUE,
     )
 }

@@ -207,15 +207,17 @@ class BookRule(Struct, frozen=True, kw_only=True):
 
 
 class Backfill(Struct, frozen=True, kw_only=True):
-    """Missing trades over REST, where ids are consecutive integers.
+    """Missing trades over REST, where ids are consecutive integers, or `Trade.seq` is.
 
-    `request(symbol, first, last)` asks for these ids, at most `most` of them;
+    `request(symbol, first, last)` asks for these numbers, at most `most` of them;
     `decode(body, rx)` returns trades in ascending order, maybe more than asked for.
+    `field`: which of the two numbers a trade.
     """
 
     request: Callable[[str, int, int], RestRequest]
     decode: Callable[[bytes, int], list[Trade]]
     most: int
+    field: Literal["id", "seq"] = "id"
 
 
 class Ticket(Struct, frozen=True, kw_only=True):
@@ -260,6 +262,7 @@ class Venue(Struct, frozen=True, kw_only=True):
     # only begun anew with the whole connection.
     unsubscribe: Callable[[Sequence[Topic], int], bytes] | None = None
     opening: Sequence[bytes] = ()  # sent first on every connection
+    headers: Mapping[str, str] = {}  # of every handshake and every request
     path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
     heartbeat: Heartbeat | None = None
     ticket: Ticket | None = None

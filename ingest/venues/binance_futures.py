@@ -26,7 +26,7 @@ _INSTRUMENT = re.compile(r"([A-Z0-9]+)-([A-Z0-9]+)-(PERP|[0-9]{6})").fullmatch
 
 
 class _BookTicker(streams.BookTicker, gc=False):
-    E: Milliseconds
+    E: Milliseconds | None = None  # always today; not in frames of 2019
 
 
 class _Depth(streams.Depth, gc=False):
@@ -37,8 +37,9 @@ class _MarkPrice(Struct, gc=False):
     E: Milliseconds
     s: str
     p: str
-    r: Raw  # "" for dated futures
-    T: Milliseconds  # 0 for dated futures
+    # For dated futures "" or zero, and 0; not sent at all on COIN-M in 2020.
+    r: Raw = Raw(b'""')
+    T: Milliseconds = 0
     i: str = ""
 
 
@@ -84,7 +85,8 @@ def _trade(data: Data, rx: int) -> Sequence[Trade]:
 def _bbo(data: Data, rx: int) -> Sequence[Bbo]:
     """Decode `@bookTicker`."""
     wire = _decode_book_ticker(data.payload)
-    return (streams.bbo_event(wire, data.topic, rx, ts=wire.E * NS_PER_MS),)
+    ts = None if wire.E is None else wire.E * NS_PER_MS
+    return (streams.bbo_event(wire, data.topic, rx, ts=ts),)
 
 
 def _book(data: Data, rx: int) -> Sequence[Book]:

@@ -35,6 +35,15 @@ INTERVALS = [
 # with silence (binance/binance-connector-rust issue 27).
 REQUEST_BYTES = 4088
 _SHUTDOWN = "serverShutdown"
+# Of frames that do not name their stream, by what they call themselves.
+_BARE = {
+    "trade": "trade",
+    "aggTrade": "aggTrade",
+    "bookTicker": "bookTicker",
+    "depthUpdate": "depth@100ms",
+    "24hrTicker": "ticker",
+    "markPriceUpdate": "markPrice@1s",
+}
 
 
 class _Error(Struct, gc=False):
@@ -53,6 +62,21 @@ class _Frame(Struct, gc=False):
     code: int | str | None = None
     msg: str = ""
     e: str = ""
+
+
+class _Bare(Struct, gc=False):
+    """What tells the stream of a frame that does not name it."""
+
+    e: str = ""
+    s: str = ""
+    o: Raw = Raw(b"{}")  # an order, or a price
+    k: Raw = Raw(b"{}")
+    B: Raw | UnsetType = UNSET
+
+
+class _Inner(Struct, gc=False):
+    s: str = ""  # of an order
+    i: str = ""  # of a bar
 
 
 class _Trade(Struct, gc=False):
@@ -136,6 +160,8 @@ class Statistics(Struct, gc=False):
 
 
 _decode_frame = decoder(_Frame, "binance frame")
+_decode_bare = decoder(_Bare, "binance frame")
+_decode_inner = decoder(_Inner, "binance frame")
 _decode_trade = decoder(_Trade, "binance @trade")
 _decode_agg_trade = decoder(_StreamedAggTrade, "binance @aggTrade")
 _decode_levels = levels_decoder("binance @depth", columns=2)
@@ -143,7 +169,7 @@ _decode_kline = decoder(_Kline, "binance @kline")
 
 
 def parse(message: bytes) -> Inbound:
-    """Parse one frame of a combined stream."""
+    """Parse one frame of a combined stream, or of a raw one, as `/ws` instead of `/stream` has."""
     frame = _decode_frame(message)
     if frame.stream and frame.data is not UNSET:
         if frame.stream == "!" + _SHUTDOWN:
@@ -161,7 +187,23 @@ def parse(message: bytes) -> Inbound:
         return Ack(request_id) if bytes(frame.result) == b"null" else Ignored("result")
     if frame.stream:
         raise DecodeError("missing_field", f"binance {frame.stream[:80]!r}: no `data`")
+    stream = _stream_of(message)
+    if stream:
+        return Data(stream, message)
     raise DecodeError("unknown_frame", "binance frame: neither data, answer nor notice")
+
+
+def _stream_of(message: bytes) -> str:
+    """Name the stream that we would have asked for to get this; "" where there is none."""
+    bare = _decode_bare(message)
+    symbol, kind = bare.s, _BARE.get(bare.e, "")
+    if bare.e == "kline":
+        kind = f"kline_{_decode_inner(bare.k).i}"
+    elif bare.e == "forceOrder":
+        symbol, kind = _decode_inner(bare.o).s, "forceOrder"
+    elif not bare.e and bare.B is not UNSET:
+        kind = "bookTicker"  # which does not say so on the spot market
+    return f"{symbol.lower()}@{kind}" if symbol and kind else ""
 
 
 def _request(method: str, topics: Sequence[Topic], request_id: int) -> bytes:

@@ -25,9 +25,9 @@ from ingest.model import (
     Candle,
     Funding,
     Level,
+    Liquidation,
     Mark,
     OpenInterest,
-    Side,
     Ticker,
     Trade,
 )
@@ -58,10 +58,12 @@ from ingest.venues.decoding import (
     Milliseconds,
     SequenceNumber,
     decoder,
+    milliseconds_ns,
     number,
     number_or_none,
     product,
     signed_number,
+    size_and_side,
 )
 
 _SEQUENCE_FLAG = 65536
@@ -73,6 +75,11 @@ _LEAVING = {20051: "server restart", 20061: "maintenance is over"}
 
 # Errors of a request to unsubscribe: it failed; there is no such subscription.
 _NOT_LEFT = (10400, 10401)
+_SUBSCRIBED_ALREADY = 10301
+
+# One feed has the liquidations of all instruments.
+_LIQUIDATIONS = "status:liq:"
+_OF_ALL = "liq:global"
 
 # Where the venue's name of a currency is not everybody's.
 _CURRENCIES = {
@@ -102,6 +109,7 @@ _SHORT = 3  # pairs of two such codes are written without a colon
 _instrument = re.compile(r"([A-Z0-9]+)-([A-Z0-9]+)(-PERP)?").fullmatch
 _pair = re.compile(r"(?:([A-Z0-9]{3})([A-Z0-9]{3})|([A-Z0-9]+):([A-Z0-9]+))").fullmatch
 _whole = re.compile(r"-?[0-9]{1,18}").fullmatch
+_digits = re.compile(r"[0-9]{1,18}").fullmatch
 
 
 class _Event(Struct, gc=False):
@@ -112,6 +120,7 @@ class _Event(Struct, gc=False):
     chanId: int | None = None
     symbol: str = ""
     key: str = ""
+    subId: str = ""
     prec: str = ""
     freq: str = ""
     len: int | str = ""
@@ -190,6 +199,23 @@ class _Status(Struct, array_like=True, gc=False):
     open_interest: Raw = _NULL
 
 
+class _Liquidation(Struct, array_like=True, gc=False):
+    """A position that was liquidated."""
+
+    kind: str
+    id: SequenceNumber
+    ms: Raw
+    _3: Raw
+    symbol: str
+    amount: Raw  # of a long positive, of a short negative
+    base_price: Raw
+    _7: Raw
+    is_match: int  # 0: it begins; 1: it was executed
+    _9: Raw
+    _10: Raw
+    price: Raw
+
+
 _decode_event = decoder(_Event, "bitfinex event")
 _decode_message = decoder(_Message, "bitfinex message")
 _decode_trade = decoder(_Trade, "bitfinex trade")
@@ -200,6 +226,8 @@ _decode_rows = decoder(list[_Row], "bitfinex book")
 _decode_candle = decoder(_Candle, "bitfinex candle")
 _decode_candles = decoder(list[_Candle], "bitfinex candles")
 _decode_status = decoder(_Status, "bitfinex status")
+_decode_liquidation = decoder(_Liquidation, "bitfinex liquidation")
+_decode_items = decoder(list[Raw], "bitfinex liquidations")
 _decode_pairs = decoder(list[list[str]], "bitfinex list of pairs")
 _decode_tickers = decoder(list[list[Raw]], "bitfinex tickers")
 
@@ -213,7 +241,7 @@ class _Parser:
         self._sequence: int | None = None
         self._is_lost = False
 
-    def __call__(self, frame: bytes) -> Inbound:
+    def __call__(self, frame: bytes) -> Inbound | list[Inbound]:
         if frame[:1] == b"{":
             return self._on_event(_decode_event(frame))
         message = _decode_message(frame)
@@ -231,6 +259,8 @@ class _Parser:
             raise DecodeError(
                 "unknown_frame", f"bitfinex: no channel has the number {message.channel}"
             )
+        if topic == _LIQUIDATIONS + "global":
+            return _of_all(message.body)
         if body[:1] != b'"':
             return Data(topic, message.body)
         if body in (b'"te"', b'"fte"', b'"cs"'):
@@ -254,8 +284,14 @@ class _Parser:
                 raise DecodeError("bad_value", "bitfinex subscribed: channels without end")
             topic = _topic_of(event)
             self._topics[event.chanId] = topic
+            if event.key == _OF_ALL:
+                return Ack(_request_id(event))
             return Ack(topics=(topic,), handle=str(event.chanId))
         if event.event == "error":
+            if event.key == _OF_ALL:
+                if event.code == _SUBSCRIBED_ALREADY:
+                    return Ack(_request_id(event))
+                return Reject(event.msg, str(event.code), _request_id(event))
             if event.code in _NOT_LEFT:
                 # What it says of the channel, the request to subscribe will tell.
                 return Ignored("not unsubscribed")
@@ -276,6 +312,19 @@ class _Parser:
         raise DecodeError("unknown_frame", f"bitfinex: unknown event {event.event[:40]!r}")
 
 
+def _request_id(event: _Event) -> int | None:
+    return int(event.subId) if _digits(event.subId) else None
+
+
+def _of_all(body: Raw) -> list[Inbound]:
+    """Give each liquidation to its instrument's topic."""
+    items = _decode_items(body) if _is_snapshot(body) else [body]
+    return [
+        Data(f"{_LIQUIDATIONS}{_decode_liquidation(item).symbol}", item, shared=True)
+        for item in items
+    ]
+
+
 def _topic_of(event: _Event) -> str:
     """Return our name for what an answer is about: as in `VENUE.channels`."""
     if event.channel == "book":
@@ -293,12 +342,6 @@ def _integer(what: str, raw: Raw) -> int:
     return int(text)
 
 
-def _size(what: str, amount: Raw) -> tuple[str, Side]:
-    """Split an amount into its characters and its sign: positive is bought."""
-    text = signed_number(what, amount)
-    return (text[1:], "sell") if text[0] == "-" else (text, "buy")
-
-
 def _trades(data: Data, rx: int) -> Sequence[Trade]:
     if data.action != "te":
         # The trades before the subscription, newest first: they come again with
@@ -306,7 +349,7 @@ def _trades(data: Data, rx: int) -> Sequence[Trade]:
         _decode_history(data.payload)
         return ()
     wire = _decode_trade(data.payload)
-    size, side = _size("bitfinex trade", wire.amount)
+    size, side = size_and_side("bitfinex trade", wire.amount)
     return (
         Trade(
             rx=rx,
@@ -343,7 +386,7 @@ def _sides(rows: Sequence[_Row]) -> tuple[list[Level], list[Level]]:
     bids: list[Level] = []
     asks: list[Level] = []
     for row in rows:
-        size, side = _size("bitfinex book", row.amount)
+        size, side = size_and_side("bitfinex book", row.amount)
         # A deleted level has a count of 0, and an amount of 1 or -1 for its side.
         level = (number("bitfinex book", row.price), size if row.count else "0")
         (bids if side == "buy" else asks).append(level)
@@ -482,6 +525,25 @@ def _open_interest(data: Data, rx: int) -> Sequence[AnyEvent]:
     return (OpenInterest(rx=rx, ts=wire.ms * NS_PER_MS, open_interest=interest),)
 
 
+def _liquidations(data: Data, rx: int) -> Sequence[AnyEvent]:
+    what = "bitfinex liquidation"
+    wire = _decode_liquidation(data.payload)
+    price = number_or_none(what, wire.price)
+    if wire.kind != "pos" or not wire.is_match or price is None:
+        return ()  # one that only begins has no order, and no price, yet
+    size, position = size_and_side(what, wire.amount)
+    return (
+        Liquidation(
+            rx=rx,
+            ts=milliseconds_ns(what, bytes(wire.ms).decode("ascii", "replace")),
+            price=price,
+            size=size,
+            side="sell" if position == "buy" else "buy",
+            id=str(wire.id),
+        ),
+    )
+
+
 def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
     volumes: dict[str, str] = {}
     for body in bodies[1:]:
@@ -544,16 +606,24 @@ def _to_symbol(instrument: str) -> str:
     return f"t{base}{quote}" if len(base) == len(quote) == _SHORT else f"t{base}:{quote}"
 
 
+def _request_group(topic: Topic) -> str:
+    # A request is for one channel; all liquidations are one.
+    return _LIQUIDATIONS if topic.name.startswith(_LIQUIDATIONS) else topic.name
+
+
 def _unsubscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
     return msgspec.json.encode({"event": "unsubscribe", "chanId": int(topics[0].handle or 0)})
 
 
-def _subscribe(topics: Sequence[Topic], _request_id: int) -> bytes:
+def _subscribe(topics: Sequence[Topic], request_id: int) -> bytes:
     channel, _, what = topics[0].name.partition(":")
     request = {"event": "subscribe", "channel": channel}
     if channel == "book":
         length, _, symbol = what.partition(":")
         request |= {"symbol": symbol, "prec": "P0", "freq": "F0", "len": length}
+    elif topics[0].name.startswith(_LIQUIDATIONS):
+        # The answer, which repeats `subId`, does not name our topics.
+        request |= {"key": _OF_ALL, "subId": str(request_id)}
     elif channel in ("candles", "status"):
         request["key"] = what
     else:
@@ -570,23 +640,25 @@ VENUE = Venue(
     docs_url="https://docs.bitfinex.com/docs/ws-general",
     limits=Limits(
         topics_per_connection=25,  # "25 channels at the same time on the same connection"
-        topics_per_request=1,
+        topics_per_request=25,  # of liquidations, which are one channel; else 1
         request_bytes=1024,  # nothing is published
         requests_per_s=5.0,  # nothing is published
         connects=(20, 60.0),  # "20 connections per minute"
     ),
     opening=(_CONF,),
     channels={
-        "trade": ChannelSpec(topic="trades:{symbol}", decode=_trades),
+        # What comes at once did so in all recordings: history, or the state of things.
+        "trade": ChannelSpec(topic="trades:{symbol}", decode=_trades, at_once=True),
         "bbo": ChannelSpec(topic="book:1:{symbol}", new_decoder=_new_bbo),
         "book": ChannelSpec(topic="book:250:{symbol}", decode=_book),
-        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_ticker),
+        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_ticker, at_once=True),
         "candle": ChannelSpec(
             topic="candles:trade:{interval}:{symbol}", new_decoder=closing(_candle)
         ),
         "mark": ChannelSpec(topic="status:deriv:{symbol}", decode=_mark),
         "funding": ChannelSpec(topic="status:deriv:{symbol}", decode=_funding),
         "open_interest": ChannelSpec(topic="status:deriv:{symbol}", decode=_open_interest),
+        "liquidation": ChannelSpec(topic=_LIQUIDATIONS + "{symbol}", decode=_liquidations),
     },
     intervals={
         "1m": "1m",
@@ -606,6 +678,7 @@ VENUE = Venue(
     new_parser=_new_parser,
     subscribe=_subscribe,
     unsubscribe=_unsubscribe,
+    request_group=_request_group,
     heartbeat=Heartbeat(payload=b'{"event":"ping","cid":1}', after_idle_s=20.0, timeout_s=10.0),
     # 10 to 90 requests a minute, depending on the endpoint (from memory).
     rest_limits=RestLimits(weight=(30, 60.0)),

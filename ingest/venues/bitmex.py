@@ -558,8 +558,9 @@ VENUE = Venue(
         connects=(20, 3600.0),
     ),
     channels={
-        "trade": ChannelSpec(topic="trade:{symbol}", decode=_trades),
-        "bbo": ChannelSpec(topic="quote:{symbol}", decode=_quotes),
+        # Each table begins with a `partial` of what there is, even if that is nothing.
+        "trade": ChannelSpec(topic="trade:{symbol}", decode=_trades, at_once=True),
+        "bbo": ChannelSpec(topic="quote:{symbol}", decode=_quotes, at_once=True),
         "book": ChannelSpec(topic="orderBookL2:{symbol}", new_decoder=lambda: _Levels().decode),
         "ticker": ChannelSpec(
             topic="instrument:{symbol}", new_decoder=_of_instrument(Ticker, _TICKER)

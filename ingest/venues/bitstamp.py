@@ -48,6 +48,8 @@ from ingest.venues.decoding import (
 _NS_PER_US = 1000
 _NS_PER_S = 1_000_000_000
 _DATA_EVENTS = ("data", "trade", "funding_rate_saved")
+# Of `live_orders_…`, which we have no use for.
+_ORDER_EVENTS = ("order_created", "order_changed", "order_deleted")
 
 # Still 64 bits after the step to nanoseconds.
 _Microseconds = Annotated[int, Meta(ge=0, le=9_223_372_036_853_775)]
@@ -144,6 +146,8 @@ def _control(frame: _Frame) -> Inbound:
         return Reject(error.message, code, topics=(frame.channel,) if frame.channel else ())
     if frame.event == "bts:unsubscription_succeeded":
         return Ignored("unsubscription_succeeded")
+    if frame.event in _ORDER_EVENTS and frame.data is not UNSET:
+        return Data(frame.channel, frame.data)
     raise DecodeError("unknown_frame", f"bitstamp frame: unknown event {frame.event[:40]!r}")
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import Meta, Raw, Struct
 
 from ingest.errors import DecodeError
 from ingest.model import (
@@ -130,24 +130,24 @@ class _Book(Struct, gc=False):
 
 
 class _Stats(Struct, gc=False):
-    """A ticker, or what of it has changed."""
+    """A ticker, or what of it has changed; null where a field is not sent."""
 
     symbol: str
-    lastPrice: str | UnsetType = UNSET
-    prevPrice24h: str | UnsetType = UNSET
-    highPrice24h: str | UnsetType = UNSET
-    lowPrice24h: str | UnsetType = UNSET
-    volume24h: str | UnsetType = UNSET
-    turnover24h: str | UnsetType = UNSET
-    bid1Price: str | UnsetType = UNSET
-    bid1Size: str | UnsetType = UNSET
-    ask1Price: str | UnsetType = UNSET
-    ask1Size: str | UnsetType = UNSET
-    markPrice: str | UnsetType = UNSET
-    indexPrice: str | UnsetType = UNSET
-    openInterest: str | UnsetType = UNSET
-    fundingRate: str | UnsetType = UNSET
-    nextFundingTime: str | UnsetType = UNSET
+    lastPrice: str | None = None
+    prevPrice24h: str | None = None
+    highPrice24h: str | None = None
+    lowPrice24h: str | None = None
+    volume24h: str | None = None
+    turnover24h: str | None = None
+    bid1Price: str | None = None
+    bid1Size: str | None = None
+    ask1Price: str | None = None
+    ask1Size: str | None = None
+    markPrice: str | None = None
+    indexPrice: str | None = None
+    openInterest: str | None = None
+    fundingRate: str | None = None
+    nextFundingTime: str | None = None
 
 
 class _Ticker(Struct, gc=False):
@@ -252,8 +252,9 @@ def _parse(message: bytes) -> Inbound:
         return Ack(request_id) if frame.success else Reject(frame.ret_msg, request_id=request_id)
     if frame.op and frame.success is False:
         return Reject(frame.ret_msg, request_id=request_id)
-    if frame.op:
-        return Ignored(frame.op[:40])
+    if frame.op or frame.type == "COMMAND_RESP":
+        # The latter is what the market of options answers, which we have no use for.
+        return Ignored(frame.op[:40] or frame.type)
     raise DecodeError("unknown_frame", "bybit frame: neither data nor answer of API v5")
 
 
@@ -626,19 +627,27 @@ VENUE = Venue(
     ),
     channels={
         "trade": ChannelSpec(topic="publicTrade.{symbol}", decode=_trades),
-        "bbo": ChannelSpec(topic="orderbook.1.{symbol}", new_decoder=_new_bbo),
+        # Books and tickers begin with a snapshot.
+        "bbo": ChannelSpec(topic="orderbook.1.{symbol}", new_decoder=_new_bbo, at_once=True),
         "book": ChannelSpec(topic=f"orderbook.{_DEPTH}.{{symbol}}", decode=_books),
         "ticker": ChannelSpec(
-            topic="tickers.{symbol}", new_decoder=_following(_TICKER_FIELDS, _ticker)
+            topic="tickers.{symbol}",
+            new_decoder=_following(_TICKER_FIELDS, _ticker),
+            at_once=True,
         ),
         "candle": ChannelSpec(topic="kline.{interval}.{symbol}", decode=_candles),
-        "mark": ChannelSpec(topic="tickers.{symbol}", new_decoder=_following(_MARK_FIELDS, _mark)),
+        "mark": ChannelSpec(
+            topic="tickers.{symbol}", new_decoder=_following(_MARK_FIELDS, _mark), at_once=True
+        ),
         "funding": ChannelSpec(
-            topic="tickers.{symbol}", new_decoder=_following(_FUNDING_FIELDS, _funding)
+            topic="tickers.{symbol}",
+            new_decoder=_following(_FUNDING_FIELDS, _funding),
+            at_once=True,
         ),
         "open_interest": ChannelSpec(
             topic="tickers.{symbol}",
             new_decoder=_following(frozenset({"openInterest"}), _open_interest),
+            at_once=True,
         ),
         "liquidation": ChannelSpec(topic="allLiquidation.{symbol}", decode=_liquidations),
     },

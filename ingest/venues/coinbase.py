@@ -46,6 +46,8 @@ _CHANNELS = ("matches", "ticker", _BOOK)
 _CHANNEL_OF = {"match": "matches", "ticker": "ticker", "snapshot": _BOOK, "l2update": _BOOK}
 # last_match repeats the trade before the subscription.
 _NO_DATA = ("last_match", "heartbeat", "status")
+# Sent for a time that is not known, as in an l2update of 2019 (tardis-dev/tardis-node).
+_NO_TIME = "0001-01-01T00:00:00.000000Z"
 _MAKER = Literal["buy", "sell"]
 _INSTRUMENT = re.compile(r"[A-Z0-9]+-[A-Z0-9]+").fullmatch
 _NAMED_IN_ERROR = re.compile(r"([A-Z0-9]+-[A-Z0-9]+) is not a valid product").match
@@ -81,15 +83,15 @@ class _Match(_PastTrade, gc=False):
 class _Ticker(Struct, gc=False):
     product_id: str
     price: str
-    time: str
-    open_24h: str = ""
-    high_24h: str = ""
-    low_24h: str = ""
-    volume_24h: str = ""
-    best_bid: str = ""
-    best_bid_size: str = ""
-    best_ask: str = ""
-    best_ask_size: str = ""
+    time: str | None = None
+    open_24h: str | None = None
+    high_24h: str | None = None
+    low_24h: str | None = None
+    volume_24h: str | None = None
+    best_bid: str | None = None
+    best_bid_size: str | None = None
+    best_ask: str | None = None
+    best_ask_size: str | None = None
 
 
 class _Snapshot(Struct, gc=False, tag="snapshot"):
@@ -102,7 +104,7 @@ class _Snapshot(Struct, gc=False, tag="snapshot"):
 class _Update(Struct, gc=False, tag="l2update"):
     product_id: str
     changes: list[tuple[_MAKER, str, str]]
-    time: str
+    time: str | None = None  # always today; not in frames of 2019
 
 
 class _Product(Struct, gc=False):
@@ -151,6 +153,9 @@ def _parse(message: bytes) -> Inbound:
         return Reject(text, topics=topics)
     if frame.type in _NO_DATA:
         return Ignored(frame.type)
+    if frame.product_id:
+        # Of a channel that we have no use for, such as `full` (received, open, done, …).
+        return Data(f"{frame.type}:{frame.product_id}", message)
     raise DecodeError("unknown_frame", f"coinbase frame: of unknown type {frame.type[:40]!r}")
 
 
@@ -173,6 +178,10 @@ def _trade(wire: _PastTrade, rx: int, *, backfill: bool | None = None) -> Trade:
     )
 
 
+def _time(what: str, text: str | None) -> int | None:
+    return None if text in (None, _NO_TIME) else rfc3339_ns(what, text)
+
+
 def _ticker(data: Data, rx: int) -> Sequence[Ticker]:
     what = "coinbase ticker"
     wire = _decode_ticker(data.payload)
@@ -181,7 +190,7 @@ def _ticker(data: Data, rx: int) -> Sequence[Ticker]:
     return (
         Ticker(
             rx=rx,
-            ts=rfc3339_ns(what, wire.time),
+            ts=_time(what, wire.time),
             last=wire.price,
             open=decimal_or_none(what, wire.open_24h),
             high=decimal_or_none(what, wire.high_24h),
@@ -199,7 +208,7 @@ def _book(data: Data, rx: int) -> Sequence[Book]:
     what = "coinbase level2"
     wire: _Snapshot | _Update = _decode_book(data.payload)
     check_product(what, data.topic, wire.product_id)
-    ts = None if wire.time is None else rfc3339_ns(what, wire.time)
+    ts = _time(what, wire.time)
     if isinstance(wire, _Snapshot):
         bids, asks = _decode_levels(wire.bids), _decode_levels(wire.asks)
         return (Book(rx=rx, ts=ts, type="snapshot", bids=bids, asks=asks),)
@@ -282,9 +291,10 @@ VENUE = Venue(
         connects=(8, 1.0),  # "Requests per second per IP: 8", 20 in bursts
     ),
     channels={
-        "trade": ChannelSpec(topic="matches:{symbol}", decode=_matches),
+        # The last trade, and the ticker as it is, come first.
+        "trade": ChannelSpec(topic="matches:{symbol}", decode=_matches, at_once=True),
         "book": ChannelSpec(topic=f"{_BOOK}:{{symbol}}", decode=_book),
-        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_ticker),
+        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_ticker, at_once=True),
     },
     intervals={},
     to_symbol=_to_symbol,

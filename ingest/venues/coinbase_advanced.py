@@ -50,6 +50,9 @@ _PERPETUAL = re.compile(r"([A-Z0-9]+)-USDC-PERP").fullmatch
 _OWN_USDC_BOOK = ("USDT-USDC", "EURC-USDC")
 
 
+_CHANNELS = ("market_trades", "ticker", "candles")  # whose events are lists of items
+
+
 class _Frame(Struct, gc=False):
     channel: str = ""
     timestamp: str = ""
@@ -67,7 +70,7 @@ class _Event(Struct, gc=False):
     trades: list[Raw] = []
     tickers: list[Raw] = []
     candles: list[Raw] = []
-    subscriptions: dict[str, list[str]] = {}
+    subscriptions: dict[str, list[str] | None] = {}
 
 
 class _Item(Struct, gc=False):
@@ -87,13 +90,13 @@ class _Trade(Struct, gc=False):
 class _Ticker(Struct, gc=False):
     product_id: str
     price: str
-    volume_24_h: str = ""
-    low_24_h: str = ""
-    high_24_h: str = ""
-    best_bid: str = ""
-    best_bid_quantity: str = ""
-    best_ask: str = ""
-    best_ask_quantity: str = ""
+    volume_24_h: str | None = None
+    low_24_h: str | None = None
+    high_24_h: str | None = None
+    best_bid: str | None = None
+    best_bid_quantity: str | None = None
+    best_ask: str | None = None
+    best_ask_quantity: str | None = None
 
 
 class _Candle(Struct, gc=False):
@@ -188,7 +191,7 @@ def _split(frame: _Frame) -> Inbound | list[Inbound]:
             f"{channel}:{product}"
             for event, _ in events
             for channel, products in event.subscriptions.items()
-            for product in products
+            for product in products or ()
         )
         return Ack(topics=topics) if topics else Ignored("no subscriptions")
     if frame.channel == "l2_data":
@@ -203,17 +206,17 @@ def _split(frame: _Frame) -> Inbound | list[Inbound]:
             items += event.tickers
         elif frame.channel == "candles":
             items += event.candles if event.type == "update" else _latest(event.candles)
-        else:
-            break
-    else:
-        parts: list[Inbound] = [
-            Data(f"{frame.channel}:{_decode_item(raw).product_id}", raw, frame.timestamp)
-            for raw in items
-        ]
-        if parts:
-            return parts
-        if frame.channel == "market_trades":
-            return Ignored("past trades")
+    parts: list[Inbound] = [
+        Data(f"{frame.channel}:{_decode_item(raw).product_id}", raw, frame.timestamp)
+        for raw in items
+    ]
+    if frame.channel and frame.channel not in _CHANNELS:
+        # Such as `status` or `ticker_batch`, which we have no use for.
+        parts = [Data(f"{frame.channel}:{event.product_id}", raw) for event, raw in events]
+    if parts:
+        return parts
+    if frame.channel == "market_trades":
+        return Ignored("past trades")
     text = f"coinbase-advanced frame: of unknown channel {frame.channel[:40]!r}, or empty"
     raise DecodeError("unknown_frame", text)
 

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from ingest.errors import DecodeError
-from ingest.model import Level
+from ingest.model import Level, Side
 
 Reason = Literal[
     "bad_compression",
@@ -54,6 +54,7 @@ _FACTOR = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?").f
 _RFC_3339 = re.compile(
     r"(19[7-9][0-9]|2[01][0-9]{2})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?Z"
 ).fullmatch
+_MILLISECONDS = re.compile(r"([0-9]{1,12}|[1-8][0-9]{12})(?:\.([0-9]{1,6}))?").fullmatch
 _SECONDS = re.compile(r"([0-9]{1,9}|[1-8][0-9]{9})(?:\.([0-9]{1,9}))?").fullmatch
 _PAIR = rb"\[" + _JSON_NUMBER + rb"," + _JSON_NUMBER + rb"\]"
 _PAIRS = re.compile(rb"\[(?:" + _PAIR + rb"(?:," + _PAIR + rb")*+)?+\]").fullmatch
@@ -95,8 +96,8 @@ def check_decimals(what: str, *values: str) -> None:
         raise DecodeError("bad_value", f"{what}: expected plain decimals, found {found}")
 
 
-def decimal_or_none(what: str, value: str) -> str | None:
-    """Return *value* checked as by `check_decimals`, `None` where it is empty."""
+def decimal_or_none(what: str, value: str | None) -> str | None:
+    """Return *value* checked as by `check_decimals`, `None` where it is empty or null."""
     if not value:
         return None
     check_decimals(what, value)
@@ -124,6 +125,12 @@ def signed_number(what: str, raw: Raw) -> str:
     if not found:
         raise DecodeError("bad_value", f"{what}: expected a number, found {bytes(raw)[:40]!r}")
     return found[1].decode()
+
+
+def size_and_side(what: str, raw: Raw) -> tuple[str, Side]:
+    """Split a size whose sign is its side, of which the positive is bought; errors as `number`."""
+    text = signed_number(what, raw)
+    return (text[1:], "sell") if text[0] == "-" else (text, "buy")
 
 
 def number_or_none(what: str, raw: Raw) -> str | None:
@@ -168,6 +175,18 @@ def seconds_ns(what: str, text: str) -> int:
     if not found:
         raise DecodeError("bad_value", f"{what}: expected Unix seconds, found {text[:40]!r}")
     return int(found[1]) * NS_PER_S + int((found[2] or "0").ljust(9, "0"))
+
+
+def milliseconds_ns(what: str, text: str) -> int:
+    """Return Unix milliseconds with up to six decimals, `1619093543708.45`, as ns.
+
+    Raises:
+        DecodeError: `bad_value`.
+    """
+    found = _MILLISECONDS(text)
+    if not found:
+        raise DecodeError("bad_value", f"{what}: expected Unix milliseconds, found {text[:40]!r}")
+    return int(found[1]) * NS_PER_MS + int((found[2] or "0").ljust(6, "0"))
 
 
 def number_levels_decoder(what: str, columns: int) -> Callable[[Raw], list[Level]]:

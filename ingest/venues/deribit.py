@@ -32,6 +32,7 @@ from ingest.model import (
 from ingest.venues.base import (
     Ack,
     Answer,
+    Backfill,
     BookRule,
     ChannelSpec,
     Data,
@@ -100,11 +101,20 @@ class _Frame(Struct, gc=False):
 class _Trade(Struct, gc=False):
     instrument_name: str
     trade_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    trade_seq: SequenceNumber
     price: Raw
     amount: Raw
     direction: Side
     timestamp: Milliseconds
     liquidation: Literal["M", "T", "MT", "none"] | None = None
+
+
+class _PastTrades(Struct, gc=False):
+    trades: list[_Trade]
+
+
+class _PastTradesAnswer(Struct, gc=False):
+    result: _PastTrades
 
 
 _Row = tuple[Literal["new", "change", "delete"], Raw, Raw]
@@ -176,6 +186,7 @@ class _Result(Struct, gc=False):
 
 _decode_frame = decoder(_Frame, "deribit frame")
 _decode_subscribed = decoder(list[str], "deribit answer to public/subscribe")
+_decode_past_trades = decoder(_PastTradesAnswer, "deribit trades over REST")
 _decode_trades = decoder(list[_Trade], "deribit trades")
 _decode_book = decoder(_Book, "deribit book")
 _decode_quote = decoder(_Quote, "deribit quote")
@@ -218,21 +229,38 @@ def _check_symbol(what: str, data: Data, symbol: str) -> None:
         raise mismatch(what, data.topic, symbol)
 
 
+def _trade(wire: _Trade, rx: int, *, backfill: bool | None = None) -> Trade:
+    return Trade(
+        rx=rx,
+        ts=wire.timestamp * NS_PER_MS,
+        price=number("deribit trades", wire.price),
+        size=number("deribit trades", wire.amount),
+        side=wire.direction,  # the taker's
+        id=wire.trade_id,  # among those of the currency
+        seq=wire.trade_seq,
+        backfill=backfill,
+    )
+
+
 def _trades(data: Data, rx: int) -> Sequence[Trade]:
     events = []
     for wire in _decode_trades(data.payload):
         _check_symbol("deribit trades", data, wire.instrument_name)
-        events.append(
-            Trade(
-                rx=rx,
-                ts=wire.timestamp * NS_PER_MS,
-                price=number("deribit trades", wire.price),
-                size=number("deribit trades", wire.amount),
-                side=wire.direction,  # the taker's
-                id=wire.trade_id,
-            )
-        )
+        events.append(_trade(wire, rx))
     return events
+
+
+def _past_trades_request(symbol: str, first: int, last: int) -> RestRequest:
+    query = f"instrument_name={symbol}&start_seq={first}&end_seq={last}"
+    return RestRequest(
+        path=f"/api/v2/public/get_last_trades_by_instrument?{query}"
+        f"&count={last - first + 1}&sorting=asc"
+    )
+
+
+def _past_trades(body: bytes, rx: int) -> list[Trade]:
+    found = [_trade(wire, rx, backfill=True) for wire in _decode_past_trades(body).result.trades]
+    return sorted(found, key=lambda trade: trade.seq or 0)
 
 
 def _liquidations(data: Data, rx: int) -> Sequence[Liquidation]:
@@ -522,14 +550,16 @@ VENUE = Venue(
         "book": ChannelSpec(topic="book.{symbol}.100ms", decode=_book),
         # Each change at once instead of every 100 ms; the venue asks for a login.
         "book_raw": ChannelSpec(topic="book.{symbol}.raw", decode=_book),
-        "ticker": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_ticker),
-        "ticker_raw": ChannelSpec(topic="ticker.{symbol}.raw", decode=_ticker),
+        "ticker": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_ticker, at_once=True),
+        "ticker_raw": ChannelSpec(topic="ticker.{symbol}.raw", decode=_ticker, at_once=True),
         "candle": ChannelSpec(
             topic="chart.trades.{symbol}.{interval}", new_decoder=closing(_candle)
         ),
-        "mark": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_mark),
-        "funding": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_funding),
-        "open_interest": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_open_interest),
+        "mark": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_mark, at_once=True),
+        "funding": ChannelSpec(topic="ticker.{symbol}.100ms", decode=_funding, at_once=True),
+        "open_interest": ChannelSpec(
+            topic="ticker.{symbol}.100ms", decode=_open_interest, at_once=True
+        ),
         "liquidation": ChannelSpec(topic="trades.{symbol}.100ms", decode=_liquidations),
     },
     intervals={
@@ -550,6 +580,11 @@ VENUE = Venue(
     parse=_parse,
     subscribe=partial(_request, "public/subscribe"),
     unsubscribe=partial(_request, "public/unsubscribe"),
+    backfills={
+        "trade": Backfill(
+            request=_past_trades_request, decode=_past_trades, most=1000, field="seq"
+        ),
+    },
     # A call costs 500 credits, of which 10,000 come back each second.
     rest_limits=RestLimits(weight=(20, 1.0)),
     instruments=InstrumentList(

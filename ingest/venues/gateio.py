@@ -41,6 +41,7 @@ from ingest.venues.decoding import (
     decimal_or_none,
     decoder,
     levels_decoder,
+    milliseconds_ns,
     mismatch,
 )
 
@@ -60,8 +61,6 @@ _SPEED = "100ms"
 _TIME = 123456
 _REST_DEPTH = 100
 _INSTRUMENT = re.compile(r"[A-Z0-9]+-[A-Z0-9]+").fullmatch
-# Milliseconds with up to six decimals
-_MS = re.compile(r"([0-9]{1,12}|[1-8][0-9]{12})(?:\.([0-9]{1,6}))?").fullmatch
 
 _Seconds = Annotated[int, Meta(ge=0, le=9_223_372_036)]
 
@@ -229,13 +228,10 @@ def _trades(data: Data, rx: int) -> Sequence[Trade]:
     wire = _decode_trade(data.payload).result
     _check_pair(what, data.topic, wire.currency_pair)
     check_decimals(what, wire.price, wire.amount)
-    found = _MS(wire.create_time_ms)
-    if not found:
-        raise DecodeError("bad_value", f"{what}: create_time_ms {wire.create_time_ms[:40]!r}")
     return (
         Trade(
             rx=rx,
-            ts=int(found[1]) * NS_PER_MS + int((found[2] or "0").ljust(6, "0")),
+            ts=milliseconds_ns(what, wire.create_time_ms),
             price=wire.price,
             size=wire.amount,
             side=wire.side,  # "Taker side"

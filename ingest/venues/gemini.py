@@ -9,12 +9,13 @@ Source: https://docs.gemini.com/websocket/archived/v2
 import re
 from collections.abc import Sequence
 from functools import partial
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ingest.errors import DecodeError
-from ingest.model import Book, Candle, Level, Side, Trade
+from ingest.model import Book, Candle, Level, Mark, Side, Trade
 from ingest.venues.base import (
     Ack,
     BookRule,
@@ -38,6 +39,7 @@ from ingest.venues.decoding import (
     Milliseconds,
     SequenceNumber,
     check_decimals,
+    decimal_or_none,
     decoder,
     number,
 )
@@ -105,10 +107,21 @@ class _Candles(Struct, gc=False):
     changes: list[_Bar]
 
 
+class _Mark(Struct, gc=False):
+    mark_price: str
+    timestamp: Annotated[int, Meta(ge=0, le=2**63 - 1)]  # Unix ns
+    spot_index: str = ""
+
+
+class _Marks(Struct, gc=False):
+    changes: list[_Mark]
+
+
 _decode_frame = decoder(_Frame, "gemini frame")
 _decode_trade = decoder(_Trade, "gemini trade")
 _decode_book = decoder(_Book, "gemini l2_updates")
 _decode_candles = decoder(_Candles, "gemini candles")
+_decode_marks = decoder(_Marks, "gemini mark_price")
 _decode_symbols = decoder(list[str], "gemini symbols")
 
 
@@ -124,6 +137,8 @@ def _new_parser() -> Parse:
             topic = f"l2:{frame.symbol}"
         elif frame.type.startswith("candles_") and frame.type.endswith("_updates"):
             topic = f"{frame.type.removesuffix('_updates')}:{frame.symbol}"
+        elif frame.type == "mark_price_updates":
+            topic = f"mark_price:{frame.symbol}"
         else:
             return _control(frame)
         if not frame.symbol:
@@ -202,6 +217,22 @@ def _candle(data: Data, rx: int) -> Sequence[Candle]:
     ]
 
 
+def _mark(data: Data, rx: int) -> Sequence[Mark]:
+    what = "gemini mark_price"
+    events = []
+    for wire in _decode_marks(data.payload).changes:
+        check_decimals(what, wire.mark_price)
+        events.append(
+            Mark(
+                rx=rx,
+                ts=wire.timestamp,
+                mark=wire.mark_price,
+                index=decimal_or_none(what, wire.spot_index),
+            )
+        )
+    return events
+
+
 def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
     found = []
     for listed in _decode_symbols(bodies[0]):
@@ -259,6 +290,9 @@ VENUE = Venue(
         "trade": ChannelSpec(topic="l2:{symbol}", decode=_trade),
         "book": ChannelSpec(topic="l2:{symbol}", decode=_book),
         "candle": ChannelSpec(topic="candles_{interval}:{symbol}", new_decoder=closing(_candle)),
+        # Of perpetuals. The funding (`funding_amount`) is told in percent, or in dollars:
+        # a rate as a fraction would have to be computed.
+        "mark": ChannelSpec(topic="mark_price:{symbol}", decode=_mark),
     },
     intervals={name: name for name in ("1m", "5m", "15m", "30m", "1h", "6h", "1d")},
     to_symbol=_to_symbol,

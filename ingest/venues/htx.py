@@ -101,6 +101,10 @@ def _to_symbol(instrument: str) -> str:
     )
 
 
+def _path(channel: str, instrument: str) -> str:  # noqa: ARG001
+    return "/feed" if channel == "book_mbp" else ""
+
+
 VENUE = Venue(
     name="htx",
     ws_url="wss://api.huobi.pro/ws",
@@ -121,9 +125,11 @@ VENUE = Venue(
     channels={
         "trade": ChannelSpec(topic="market.{symbol}.trade.detail", decode=htx_wire.spot_trades),
         "bbo": ChannelSpec(topic="market.{symbol}.bbo", decode=htx_wire.spot_bbo),
-        # 150 levels a side, whole, once a second. The increments (`mbp.150`) live on
-        # another path, and begin with a snapshot that has to be asked for there.
+        # 150 levels a side, whole, once a second
         "book": ChannelSpec(topic="market.{symbol}.depth.step0", decode=htx_wire.book),
+        # their changes, every 100 ms. That the numbers are those of the books over REST
+        # is a probe's finding at BitTrade, which has the same software (2026-09-23).
+        "book_mbp": ChannelSpec(topic="market.{symbol}.mbp.150", decode=htx_wire.changes),
         "ticker": ChannelSpec(topic="market.{symbol}.ticker", decode=htx_wire.spot_ticker),
         "candle": ChannelSpec(
             topic="market.{symbol}.kline.{interval}", decode=htx_wire.spot_candle
@@ -134,12 +140,13 @@ VENUE = Venue(
     parse=htx_wire.parse,
     subscribe=htx_wire.subscribe,
     unsubscribe=htx_wire.unsubscribe,
+    path=_path,
     # The venue pings every 5 s and closes after two unanswered ones.
     rest_limits=RestLimits(weight=(10, 1.0)),  # "10 times per 1 second" of public market data
     instruments=InstrumentList(
         requests=(RestRequest(path="/v1/common/symbols"), RestRequest(path="/market/tickers")),
         parse=_instruments,
     ),
-    books={"book": htx_wire.WHOLE_BOOKS},
+    books={"book": htx_wire.WHOLE_BOOKS, "book_mbp": htx_wire.CHANGED_BOOKS},
     cryptofeed_name="HUOBI",
 )

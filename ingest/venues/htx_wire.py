@@ -26,6 +26,7 @@ from ingest.venues.base import (
     InstrumentList,
     Reconnect,
     Reject,
+    RestBook,
     RestRequest,
     Topic,
 )
@@ -202,6 +203,13 @@ class _Depth(Struct, gc=False):
     event: str = ""
 
 
+class _Changes(Struct, gc=False):
+    seqNum: SequenceNumber
+    prevSeqNum: SequenceNumber
+    bids: Raw = Raw(b"null")
+    asks: Raw = Raw(b"null")
+
+
 class _SpotBbo(Struct, gc=False):
     quoteTime: Milliseconds
     seqId: SequenceNumber | None = None
@@ -289,6 +297,7 @@ _decode_spot_trades = _tick_decoder(_SpotTrades, "htx trade.detail")
 _decode_contract_trades = _tick_decoder(_ContractTrades, "htx trade.detail")
 _decode_depth = _tick_decoder(_Depth, "htx depth")
 _decode_levels = number_levels_decoder("htx depth", columns=2)
+_decode_changes = _tick_decoder(_Changes, "htx mbp")
 _decode_spot_bbo = _tick_decoder(_SpotBbo, "htx bbo")
 _decode_contract_bbo = _tick_decoder(_ContractBbo, "htx bbo")
 _decode_bar = _tick_decoder(_Bar, "htx kline")
@@ -340,6 +349,41 @@ def book(data: Data, rx: int) -> Sequence[Book]:
             seq=wire.version,
         ),
     )
+
+
+def changes(data: Data, rx: int) -> Sequence[Book]:
+    """Decode `mbp.150` of the spot market: what changed of 150 levels a side in 100 ms."""
+    frame = _decode_changes(data.payload)
+    wire = frame.tick
+    return (
+        Book(
+            rx=rx,
+            ts=frame.ts * NS_PER_MS,
+            type="delta",
+            bids=_side(wire.bids),
+            asks=_side(wire.asks),
+            seq=wire.seqNum,
+            prev_seq=wire.prevSeqNum,
+        ),
+    )
+
+
+def _whole(body: bytes, rx: int) -> Book:
+    """Decode `/market/depth` of the spot market, whose `version` is a `seqNum`."""
+    wire = _decode_depth(body).tick
+    return Book(
+        rx=rx,
+        ts=wire.ts * NS_PER_MS,
+        type="snapshot",
+        bids=_side(wire.bids),
+        asks=_side(wire.asks),
+        seq=wire.version,
+    )
+
+
+def _joins(version: int, delta: Book) -> bool:
+    # Sizes are absolute: that some of its changes are in the snapshot does no harm.
+    return delta.prev_seq is not None and delta.prev_seq <= version
 
 
 def _side(raw: Raw) -> list[Level]:
@@ -521,6 +565,15 @@ def liquidations(data: Data, rx: int) -> Sequence[Liquidation]:
 # Whole books need no joining. `version` of incremental ones rises by one.
 WHOLE_BOOKS: Final = BookRule(continuity="none")
 INCREMENTAL_BOOKS: Final = BookRule(continuity="plus_one", depth=150)
+# Of the spot market; a level that leaves the 150 is deleted.
+CHANGED_BOOKS: Final = BookRule(
+    continuity="prev_seq",
+    rest=RestBook(
+        request=lambda symbol: RestRequest(path=f"/market/depth?symbol={symbol}&type=step0"),
+        decode=_whole,
+    ),
+    joins=_joins,
+)
 
 
 # -- instruments of the contract markets -----------------------------------------

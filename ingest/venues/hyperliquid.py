@@ -1,4 +1,4 @@
-"""Hyperliquid, public market data: perpetuals of the venue's own, margined in USDC.
+"""Hyperliquid, public market data: perpetuals of the venue's own, margined in USDC; spot.
 
 Source: https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket
 """
@@ -54,6 +54,7 @@ from ingest.venues.decoding import (
 )
 
 _SIDES: Final[dict[str, Side]] = {"B": "buy", "A": "sell"}
+_SPOT_CTX: Final = "activeSpotAssetCtx"
 _TYPES: Final = frozenset({"trades", "l2Book", "bbo", "activeAssetCtx"})
 
 
@@ -158,6 +159,9 @@ def _parse(message: bytes) -> Inbound:
         if len(coins) > 1:
             raise DecodeError("bad_value", "hyperliquid trades: several coins")
         return Data(f"trades:{coins.pop()}", frame.data)
+    if frame.channel == _SPOT_CTX:
+        # Of a spot pair: asked for by the name that perpetuals have.
+        return Data(f"activeAssetCtx:{_decode_coin(frame.data).coin}", frame.data)
     if frame.channel in _TYPES:
         return Data(f"{frame.channel}:{_decode_coin(frame.data).coin}", frame.data)
     if frame.channel == "candle":
@@ -319,14 +323,23 @@ def _open_interest(data: Data, rx: int) -> Sequence[OpenInterest]:
 
 # Thousands of a coin are called kPEPE there.
 _INSTRUMENT = re.compile(r"(k?[A-Z0-9]+)-USDC?-PERP").fullmatch
+# Spot pairs go by numbers, which do not follow from their names; those that are traded most.
+_SPOT: Final = {
+    "PURR-USDC": "PURR/USDC",
+    "HYPE-USDC": "@107",
+    "UBTC-USDC": "@142",
+    "UETH-USDC": "@151",
+}
 
 
 def _to_symbol(instrument: str) -> str:
+    if instrument in _SPOT:
+        return _SPOT[instrument]
     found = _INSTRUMENT(instrument)
     if not found:
         raise ValueError(
             f"{instrument!r} cannot be a hyperliquid instrument; it has perpetuals "
-            "in USDC, for example BTC-USDC-PERP (its spot pairs go by numbers)"
+            f"in USDC, for example BTC-USDC-PERP, and of its spot pairs {', '.join(_SPOT)}"
         )
     return found[1]
 
@@ -343,20 +356,75 @@ class _Universe(Struct, gc=False):
 
 class _Day(Struct, gc=False):
     dayNtlVlm: str | None = None
+    coin: str = ""  # of a spot pair
+
+
+class _Token(Struct, gc=False):
+    name: str
+    index: int
+    szDecimals: Annotated[int, Meta(ge=0, le=30)]
+
+
+class _Pair(Struct, gc=False):
+    name: str
+    tokens: tuple[int, int]  # base, quote
+
+
+class _SpotUniverse(Struct, gc=False):
+    universe: list[_Pair]
+    tokens: list[_Token]
 
 
 _decode_meta: Callable[[bytes], Any] = decoder(
     tuple[_Universe, list[_Day]], "hyperliquid metaAndAssetCtxs"
 )
+_decode_spot_meta: Callable[[bytes], Any] = decoder(
+    tuple[_SpotUniverse, list[_Day]], "hyperliquid spotMetaAndAssetCtxs"
+)
 
 
 def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
-    meta, days = _decode_meta(bodies[0])
+    return _perpetuals(bodies[0]) + _spot_pairs(bodies[1])
+
+
+def _spot_pairs(body: bytes) -> list[Instrument]:
+    meta, days = _decode_spot_meta(body)
+    tokens = {token.index: token for token in meta.tokens}
+    # Not in the order of the pairs.
+    volumes = {day.coin: _price(day.dayNtlVlm) for day in days}
+    found = []
+    for pair in meta.universe:
+        base, quote = (tokens.get(index) for index in pair.tokens)
+        if base is None or quote is None:
+            continue
+        name = f"{base.name}-{quote.name}"
+        if _SPOT.get(name) != pair.name:
+            continue
+        found.append(
+            Instrument(
+                name=name,
+                symbol=pair.name,
+                kind="spot",
+                base=base.name,
+                quote=quote.name,
+                lot_size=_step(base.szDecimals),
+                volume=volumes.get(pair.name),
+            )
+        )
+    return found
+
+
+def _step(digits: int) -> str:
+    return "1" if digits == 0 else f"0.{'0' * (digits - 1)}1"
+
+
+def _perpetuals(body: bytes) -> list[Instrument]:
+    meta, days = _decode_meta(body)
     if len(days) != len(meta.universe):
         raise DecodeError("bad_value", "hyperliquid metaAndAssetCtxs: lists of different lengths")
     found = []
     for asset, day in zip(meta.universe, days, strict=True):
-        name, digits = f"{asset.name}-USDC-PERP", asset.szDecimals
+        name = f"{asset.name}-USDC-PERP"
         if not _INSTRUMENT(name):
             continue
         found.append(
@@ -367,12 +435,18 @@ def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
                 base=asset.name,
                 quote="USDC",
                 # Prices have five significant digits, not a step.
-                lot_size="1" if digits == 0 else f"0.{'0' * (digits - 1)}1",
+                lot_size=_step(asset.szDecimals),
                 trading=not asset.isDelisted,
                 volume=_price(day.dayNtlVlm),
             )
         )
     return found
+
+
+def _nautilus_symbol(instrument: str) -> str:
+    if instrument in _SPOT:
+        return f"{instrument}-SPOT"
+    return f"{_to_symbol(instrument)}-USD-PERP"
 
 
 # An unknown coin is not refused: the venue closes the connection, whatever else it
@@ -429,11 +503,14 @@ VENUE = Venue(
             RestRequest(
                 path="/info", method="POST", body=b'{"type":"metaAndAssetCtxs"}', weight=20
             ),
+            RestRequest(
+                path="/info", method="POST", body=b'{"type":"spotMetaAndAssetCtxs"}', weight=20
+            ),
         ),
         parse=_instruments,
     ),
     # 20 levels a side, whole each time, every 5 s (so a probe of 2026-09-24; with
     # `fast` 5 levels every 0.5 s, which cannot be told apart on one connection).
     books={"book": BookRule(continuity="none")},
-    nautilus_symbol=lambda instrument: f"{_to_symbol(instrument)}-USD-PERP",
+    nautilus_symbol=_nautilus_symbol,
 )

@@ -56,6 +56,7 @@ INTERVALS = {  # ours to theirs, in minutes
 # Two assets have older names in parts of the API.
 OLD_NAMES: Final = {"BTC": "XBT", "DOGE": "XDG"}
 _NEW_NAMES = {old: new for new, old in OLD_NAMES.items()}
+_CHANNELS = ("trade", "ticker", "book", "ohlc")
 # What is subscribed together. A refusal names the symbol and our number of the
 # request, not the channel: so the number tells which of these it was for.
 _KINDS = ("trade", "ticker", "book", *(f"ohlc:{interval}" for interval in INTERVALS.values()))
@@ -190,6 +191,9 @@ def _parse(message: bytes) -> Inbound | list[Inbound]:
         return Reject(frame.error, request_id=_request_id(frame.req_id))
     if not frame.channel or frame.data is UNSET:
         raise DecodeError("unknown_frame", "kraken frame: neither data, answer nor status")
+    if frame.channel not in _CHANNELS:
+        # One that we have no use for, such as `instrument`, whose data is no list.
+        return Data(frame.channel, frame.data, frame.type)
     heads = _decode_heads(frame.data)
     if not heads:
         return Ignored("no items")
@@ -478,9 +482,10 @@ VENUE = Venue(
     ),
     channels={
         "trade": ChannelSpec(topic="trade:{symbol}", decode=_trades),
-        "bbo": ChannelSpec(topic="ticker:{symbol}", decode=_bbo),
+        # "snapshot: request a snapshot after subscribing", which is the default
+        "bbo": ChannelSpec(topic="ticker:{symbol}", decode=_bbo, at_once=True),
         "book": ChannelSpec(topic="book:{symbol}", decode=_books),
-        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_tickers),
+        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_tickers, at_once=True),
         "candle": ChannelSpec(topic="ohlc:{interval}:{symbol}", new_decoder=closing(_bars)),
     },
     intervals=INTERVALS,

@@ -7,7 +7,7 @@ Source: https://docs.kraken.com/exchange/api-reference/spot-websocket-v1
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -36,6 +36,7 @@ from ingest.venues.decoding import (
     NS_PER_S,
     SequenceNumber,
     check_decimals,
+    decimal_or_none,
     decoder,
     seconds_ns,
 )
@@ -85,6 +86,37 @@ class _Ticker(Struct, gc=False):
     o: tuple[str, str]
 
 
+class _Trade(Struct, array_like=True, gc=False):
+    """As a list, which may go on: with order type, miscellaneous and more."""
+
+    price: str
+    size: str
+    time: str
+    side: Literal["b", "s"]
+    order_type: str
+    misc: str
+
+
+class _Spread(Struct, array_like=True, gc=False):
+    bid: str
+    ask: str
+    time: str
+    bid_size: str | None = None  # neither size before 2019
+    ask_size: str | None = None
+
+
+class _Bar(Struct, array_like=True, gc=False):
+    time: str
+    end: str
+    open: str
+    high: str
+    low: str
+    close: str
+    average: str
+    volume: str
+    trades: SequenceNumber
+
+
 class _Book(Struct, gc=False):
     # Named as the venue has it: whole sides in a snapshot, changes in an update.
     as_: list[_Row] | None = msgspec.field(default=None, name="as")
@@ -97,16 +129,11 @@ class _Book(Struct, gc=False):
 _decode_list = decoder(list[Raw], "kraken-v1 frame")
 _decode_text = decoder(str, "kraken-v1 frame")
 _decode_event = decoder(_Event, "kraken-v1 frame")
-# price, size, time, side, order type, miscellaneous
-_decode_trades = decoder(list[tuple[str, str, str, str, str, str]], "kraken-v1 trade")
-# bid, ask, time, bid size, ask size
-_decode_spread = decoder(tuple[str, str, str, str, str], "kraken-v1 spread")
+_decode_trades = decoder(list[_Trade], "kraken-v1 trade")
+_decode_spread = decoder(_Spread, "kraken-v1 spread")
 _decode_ticker = decoder(_Ticker, "kraken-v1 ticker")
 _decode_books = decoder(list[_Book], "kraken-v1 book")
-# last update, end, open, high, low, close, average, volume, trades
-_decode_bar = decoder(
-    tuple[str, str, str, str, str, str, str, str, SequenceNumber], "kraken-v1 ohlc"
-)
+_decode_bar = decoder(_Bar, "kraken-v1 ohlc")
 
 
 def _parse(message: bytes) -> Inbound:
@@ -165,28 +192,32 @@ def _topic(channel: str, pair: str) -> str:
 def _trades(data: Data, rx: int) -> Sequence[Trade]:
     what = "kraken-v1 trade"
     events = []
-    for price, size, time, side, _, _ in _decode_trades(data.payload):
-        check_decimals(what, price, size)
-        if side not in _SIDES:
-            raise DecodeError("bad_value", f"{what}: side is {side[:40]!r}")
+    for wire in _decode_trades(data.payload):
+        check_decimals(what, wire.price, wire.size)
         events.append(
-            Trade(rx=rx, ts=seconds_ns(what, time), price=price, size=size, side=_SIDES[side])
+            Trade(
+                rx=rx,
+                ts=seconds_ns(what, wire.time),
+                price=wire.price,
+                size=wire.size,
+                side=_SIDES[wire.side],
+            )
         )
     return events
 
 
 def _bbo(data: Data, rx: int) -> Sequence[Bbo]:
     what = "kraken-v1 spread"
-    bid, ask, time, bid_size, ask_size = _decode_spread(data.payload)
-    check_decimals(what, bid, ask, bid_size, ask_size)
+    wire = _decode_spread(data.payload)
+    check_decimals(what, wire.bid, wire.ask)
     return (
         Bbo(
             rx=rx,
-            ts=seconds_ns(what, time),
-            bid=bid,
-            bid_size=bid_size,
-            ask=ask,
-            ask_size=ask_size,
+            ts=seconds_ns(what, wire.time),
+            bid=wire.bid,
+            bid_size=decimal_or_none(what, wire.bid_size),
+            ask=wire.ask,
+            ask_size=decimal_or_none(what, wire.ask_size),
         ),
     )
 
@@ -249,22 +280,22 @@ def _books(data: Data, rx: int) -> Sequence[Book]:
 
 def _bars(data: Data, rx: int) -> Sequence[Candle]:
     what = "kraken-v1 ohlc"
-    time, end, open_, high, low, close, _, volume, trades = _decode_bar(data.payload)
-    check_decimals(what, open_, high, low, close, volume)
-    end_ns = seconds_ns(what, end)
+    bar = _decode_bar(data.payload)
+    check_decimals(what, bar.open, bar.high, bar.low, bar.close, bar.volume)
+    end_ns = seconds_ns(what, bar.end)
     minutes = data.topic.split(":")[1]
     return (
         Candle(
             rx=rx,
-            ts=seconds_ns(what, time),
+            ts=seconds_ns(what, bar.time),
             start=end_ns - int(minutes) * 60 * NS_PER_S,  # not sent
             end=end_ns,
-            open=open_,
-            high=high,
-            low=low,
-            close=close,
-            volume=volume,
-            trades=trades,
+            open=bar.open,
+            high=bar.high,
+            low=bar.low,
+            close=bar.close,
+            volume=bar.volume,
+            trades=bar.trades,
             closed=False,
         ),
     )
@@ -316,7 +347,8 @@ VENUE = Venue(
         "trade": ChannelSpec(topic="trade:{symbol}", decode=_trades),
         "bbo": ChannelSpec(topic="spread:{symbol}", decode=_bbo),
         "book": ChannelSpec(topic=f"book:{DEPTH}:{{symbol}}", decode=_books),
-        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_tickers),
+        # It came at once in all recordings.
+        "ticker": ChannelSpec(topic="ticker:{symbol}", decode=_tickers, at_once=True),
         "candle": ChannelSpec(topic="ohlc:{interval}:{symbol}", new_decoder=closing(_bars)),
     },
     intervals=INTERVALS,

@@ -165,7 +165,7 @@ class _Mark(Struct, gc=False):
 
 class _Funding(Struct, gc=False):
     instId: str
-    fundingRate: Raw  # signed
+    fundingRate: Raw = Raw(b"null")  # signed; not there, null or empty before trading begins
     fundingTime: str = ""
     ts: str = ""
 
@@ -186,6 +186,20 @@ class _Liquidated(Struct, gc=False):
 class _Liquidation(Struct, gc=False):
     instId: str
     details: list[_Liquidated]
+
+
+class _Bar(Struct, array_like=True, gc=False):
+    """As a list, which may go on: the last two came in 2022."""
+
+    start: Milliseconds
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    base_volume: str
+    quote_volume: str
+    confirm: Literal["0", "1"]
 
 
 class _Head(Struct, gc=False):
@@ -230,12 +244,7 @@ _decode_interests = decoder(list[_OpenInterest], "okx open-interest", strict=Fal
 _decode_liquidations = decoder(list[_Liquidation], f"okx {_LIQUIDATIONS}", strict=False)
 _decode_heads = decoder(list[_Head], f"okx {_LIQUIDATIONS}")
 _decode_items = decoder(list[Raw], "okx data")
-# start, open, high, low, close, volume, volume in base units, in quote units, whether closed
-_decode_candles = decoder(
-    list[tuple[Milliseconds, str, str, str, str, str, str, str, Literal["0", "1"]]],
-    "okx candles",
-    strict=False,
-)
+_decode_candles = decoder(list[_Bar], "okx candles", strict=False)
 _decode_time = decoder(Milliseconds, "okx time", strict=False)
 _decode_answer = decoder(_Answer, "okx REST")
 _decode_listed = decoder(list[_Listed], "okx instruments")
@@ -278,6 +287,8 @@ def _control(frame: _Frame) -> Inbound:
         return Reject(frame.msg, frame.code, request_id, topics)
     if frame.event == "notice" and frame.code == _SERVICE_UPGRADE:
         return Reconnect("service upgrade")
+    if frame.event == "channel-conn-count-error":
+        return Reject("too many connections are subscribed to a channel", request_id=request_id)
     if frame.event in ("notice", "unsubscribe", "channel-conn-count"):
         return Ignored(frame.event)
     raise DecodeError(
@@ -382,21 +393,19 @@ def _tickers(data: Data, rx: int) -> Sequence[Ticker]:
 
 def _candles(data: Data, rx: int) -> Sequence[Candle]:
     events = []
-    for start, open_, high, low, close, volume, _, quote_volume, confirm in _decode_candles(
-        data.payload
-    ):
-        check_decimals("okx candles", open_, high, low, close, volume)
+    for bar in _decode_candles(data.payload):
+        check_decimals("okx candles", bar.open, bar.high, bar.low, bar.close, bar.volume)
         events.append(
             Candle(
                 rx=rx,
-                start=start * NS_PER_MS,
-                open=open_,
-                high=high,
-                low=low,
-                close=close,
-                volume=volume,
-                quote_volume=decimal_or_none("okx candles", quote_volume),
-                closed=confirm == "1",
+                start=bar.start * NS_PER_MS,
+                open=bar.open,
+                high=bar.high,
+                low=bar.low,
+                close=bar.close,
+                volume=bar.volume,
+                quote_volume=decimal_or_none("okx candles", bar.quote_volume),
+                closed=bar.confirm == "1",
             )
         )
     return events
@@ -416,6 +425,8 @@ def _fundings(data: Data, rx: int) -> Sequence[Funding]:
     events = []
     for wire in _decode_fundings(data.payload):
         _check_symbol(what, data.topic, wire.instId)
+        if bytes(wire.fundingRate) in (b'""', b"null"):
+            continue
         events.append(
             Funding(
                 rx=rx,

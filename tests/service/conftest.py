@@ -287,6 +287,55 @@ def redis_socket() -> Iterator[Path]:
         shutil.rmtree(directory)
 
 
+class RedisServer:
+    """A server of one test's own, on a unix socket, to be killed and started again."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.path = directory / "s"
+        self.url = f"unix://{self.path}"
+        self._command = [
+            server_binary(),
+            *("--port", "0", "--save", "", "--dir", str(directory)),
+            *("--unixsocket", str(self.path), *options),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return once it answers."""
+        self.path.unlink(missing_ok=True)
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            with contextlib.suppress(redis.RedisError):
+                redis.Redis(unix_socket_path=str(self.path)).ping()
+                return
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    def signal(self, number: int) -> None:
+        """SIGSTOP and SIGCONT, to have it hang."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """Started by the test. Its file is synced every second, as most people have it."""
+    # Not pytest's tmp_path: a unix socket's path must be short.
+    directory = Path(tempfile.mkdtemp(prefix="ing"))
+    server = RedisServer(directory, "--appendonly", "yes")
+    yield server
+    server.kill()
+    shutil.rmtree(directory)
+
+
 _databases = count()
 
 

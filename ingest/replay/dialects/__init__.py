@@ -10,10 +10,13 @@ from ingest.replay.dialects import (
     coinbase,
     deribit,
     gateio,
+    gateio_futures,
     gemini,
+    gemini_v3,
     htx,
     kraken_v1,
     kucoin,
+    kucoin_futures,
     okx,
 )
 from ingest.replay.dialects.base import Dialect
@@ -26,6 +29,8 @@ _ALL = (
     bitmex.DIALECT,
     bybit.DIALECT,
     coinbase.DIALECT,
+    gateio_futures.USDT,  # whose REST paths are below those of the spot market
+    gateio_futures.BTC,
     gateio.DIALECT,
     htx.SPOT,
     htx.USDM,
@@ -35,6 +40,8 @@ _ALL = (
     bitstamp.DIALECT,
     deribit.DIALECT,
     gemini.DIALECT,
+    gemini_v3.DIALECT,
     kucoin.DIALECT,
+    kucoin_futures.DIALECT,
 )
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}

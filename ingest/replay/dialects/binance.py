@@ -21,14 +21,43 @@ from ingest.replay.dialects.base import (
     Unsubscribe,
 )
 
-COMBINED = "combined"  # {"stream":…,"data":…}, as recorded
+COMBINED = "combined"  # {"stream":…,"data":…}
 RAW = "raw"  # the data alone
 
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 
 
+# What a raw message calls itself → its stream, behind the symbol.
+_STREAMS = {
+    "trade": "trade",
+    "aggTrade": "aggTrade",
+    "depthUpdate": "depth@100ms",
+    "bookTicker": "bookTicker",
+    "24hrTicker": "ticker",
+    "markPriceUpdate": "markPrice@1s",
+}
+
+
+class _Bar(msgspec.Struct):
+    i: str
+
+
+class _Order(msgspec.Struct):
+    s: str
+
+
 class _Envelope(msgspec.Struct):
-    stream: str | None = None
+    """Combined; or raw, by what tells its stream."""
+
+    stream: str = ""
+    e: str = ""
+    s: str = ""
+    k: _Bar | None = None
+    A: str = ""
+
+
+class _Forced(msgspec.Struct):
+    o: _Order
 
 
 class _Data(msgspec.Struct):
@@ -36,8 +65,10 @@ class _Data(msgspec.Struct):
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_forced = msgspec.json.Decoder(_Forced).decode
 _decode_data = msgspec.json.Decoder(_Data).decode
 _encode = msgspec.json.Encoder().encode
+_COMBINED_START = b'{"stream":'
 
 
 def _opened(path: str, query: str) -> Sequence[Action]:
@@ -111,13 +142,27 @@ def _error(code: int, message: str, request_id: Any = None) -> Reply:
 
 def _topic(payload: bytes) -> str | None:
     try:
-        return _decode_envelope(payload).stream
+        message = _decode_envelope(payload)
+        return message.stream or _topic_of_raw(message, payload)
     except msgspec.DecodeError:
         return None
 
 
-def _encode_data(payload: bytes, _topic: str, form: str) -> bytes:
-    return payload if form == COMBINED else bytes(_decode_data(payload).data)
+def _topic_of_raw(message: _Envelope, payload: bytes) -> str | None:
+    symbol, stream = message.s, _STREAMS.get(message.e)
+    if message.e == "forceOrder":
+        symbol, stream = _decode_forced(payload).o.s, "forceOrder"
+    elif message.k is not None:
+        stream = f"kline_{message.k.i}"
+    elif not message.e and message.A:
+        stream = "bookTicker"  # of the spot market: it says nothing of itself
+    return f"{symbol.lower()}@{stream}" if symbol and stream else None
+
+
+def _encode_data(payload: bytes, topic: str, form: str) -> bytes:
+    if payload.startswith(_COMBINED_START):
+        return payload if form == COMBINED else bytes(_decode_data(payload).data)
+    return b'{"stream":"%b","data":%b}' % (topic.encode(), payload) if form == COMBINED else payload
 
 
 def _rest_key(path: str, query: str) -> str | None:

@@ -66,7 +66,7 @@ def _topic(payload: bytes) -> str | None:
         return None
     if message.type in ("l2_updates", "trade"):
         return f"l2:{message.symbol}"
-    if message.type.startswith("candles_"):
+    if message.type.startswith("candles_") or message.type == "mark_price_updates":
         return f"{message.type.removesuffix('_updates')}:{message.symbol}"
     return None
 

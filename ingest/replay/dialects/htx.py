@@ -11,6 +11,7 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
@@ -27,6 +28,7 @@ from ingest.replay.dialects.base import (
 # too: each recorded one serves for that.
 _CHANGES = ".depth.size_150.high_freq"
 _WHOLE = ".depth.step0"
+_DEPTH = "market/depth"  # over REST, of the spot market
 
 
 class _Message(msgspec.Struct):
@@ -93,9 +95,18 @@ def _stand_in(topic: str) -> str | None:
     return topic.removesuffix(_CHANGES) + _WHOLE if topic.endswith(_CHANGES) else None
 
 
-def _rest_key(path: str, _query: str) -> str | None:
-    # Of contracts, only all at once were asked for.
-    return path.strip("/") or None
+def _rest_key(path: str, query: str) -> str | None:
+    endpoint = path.strip("/")
+    if endpoint == _DEPTH:
+        return f"{endpoint}?{urlencode(sorted(parse_qsl(query)))}"
+    # Of everything else, only all at once was asked for.
+    return endpoint or None
+
+
+def _rest_topic(key: str) -> str | None:
+    endpoint, _, query = key.partition("?")
+    symbol = dict(parse_qsl(query)).get("symbol", "")
+    return f"market.{symbol}.mbp.150" if endpoint == _DEPTH and symbol else None
 
 
 def _rest_missing(_key: str | None) -> bytes:
@@ -117,6 +128,7 @@ def _dialect(name: str, hosts: set[str], folders: set[str], paths: tuple[str, ..
         encode=_encode_data,
         stand_in=_stand_in,  # at the spot market nobody asks for such a topic
         rest_key=_rest_key,
+        rest_topic=_rest_topic,
         rest_missing=_rest_missing,
         binary=True,
     )
@@ -126,7 +138,7 @@ SPOT = _dialect(
     "htx",
     {"api.huobi.pro", "api-aws.huobi.pro", "api.htx.com"},
     {"htx", "huobi"},
-    ("/ws", "/v1/common", "/market"),
+    ("/ws", "/feed", "/v1/common", "/market"),
 )
 USDM = _dialect(
     "htx-usdm",

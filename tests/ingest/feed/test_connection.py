@@ -30,8 +30,10 @@ class FakeSession:
     def __init__(self, *outcomes: Callable[[], Awaitable[Any]]) -> None:
         self._outcomes = list(outcomes)
         self.attempts = 0
+        self.options: dict[str, Any] = {}  # of the newest attempt
 
     def ws_connect(self, url: str, **options: Any) -> Awaitable[Any]:
+        self.options = options
         outcome = self._outcomes[min(self.attempts, len(self._outcomes) - 1)]
         self.attempts += 1
         return outcome()
@@ -81,18 +83,20 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
             websocket=WebSocketConfig(),
             shutdown=ShutdownConfig(),
         )
+        session = FakeSession(*outcomes)
         connection = FeedConnection(
             plan,
             worker,
             venue or venues.get("binance"),
             sink,
             codecs.get("fields"),
-            FakeSession(*outcomes),  # type: ignore[arg-type]
+            session,  # type: ignore[arg-type]
             local_gate(broker or Broker(lambda lane: limit)),
             after_crash=False,
             fetch=fetch,
         )
         connection.task = asyncio.create_task(connection.run())  # type: ignore[attr-defined]
+        connection.session = session  # type: ignore[attr-defined]
         try:
             yield connection
         finally:
@@ -113,6 +117,16 @@ async def stopped(connection: Any) -> None:
     async with asyncio.timeout(DEADLINE_S):
         await connection.stop(1.0)
         await connection.task
+
+
+async def test_headers_of_the_venue(start: Any) -> None:
+    """What it wants in a handshake is in each."""
+    venue = structs.replace(venues.get("binance"), headers={"X-Venue": "1"})
+    async with start(fails(CurlError("refused", 7)), venue=venue) as connection:
+        await until(lambda: connection.session.attempts > 1)
+        await stopped(connection)
+
+    assert connection.session.options["headers"] == {"X-Venue": "1"}
 
 
 async def test_delays_grow_and_failures_are_counted(start: Any, sink: Any) -> None:

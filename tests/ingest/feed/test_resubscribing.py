@@ -116,6 +116,31 @@ def gateio_answer(request: Wire, **answer: Any) -> Wire:
     return {**head, "event": request["event"], "error": None, "result": None, **answer}
 
 
+def gateio_stream(kind: str) -> Callable[[int, int], Wire]:
+    def frame(seq: int, _n: int) -> Wire:
+        numbers = {"full": True, "u": seq} if kind == "full" else {"U": seq, "u": seq}
+        result = {"t": 1, "s": "ob.BTC_USDT.400", **numbers, "b": [["1", "2"]], "a": []}
+        return {"time": 1, "channel": "futures.obu", "event": "update", "result": result}
+
+    return frame
+
+
+def gemini_depth(first: int) -> Callable[[int, int], Wire]:
+    def frame(seq: int, _n: int) -> Wire:
+        head = {"e": "depthUpdate", "E": 1, "s": "btcusd", "U": seq - first, "u": seq}
+        return {**head, "b": [["1", "2"]], "a": []}
+
+    return frame
+
+
+def kucoin_depth(kind: str) -> Callable[[int, int], Wire]:
+    def frame(seq: int, _n: int) -> Wire:
+        book = {"s": "XBTUSDTM", "O": seq, "C": seq, "M": 1, "b": [["1", "2"]], "a": []}
+        return {"T": "obu.FUTURES", "dp": "increment@10ms", "t": kind, "P": 1, "d": book}
+
+    return frame
+
+
 def htx(instrument: str, topic: str, *, incremental: bool) -> Protocol:
     def book(event: str) -> Callable[[int, int], Wire]:
         def frame(seq: int, _n: int) -> Wire:
@@ -333,6 +358,37 @@ PROTOCOLS = {
         left=lambda request: gateio_answer(request, result={"status": "success"}),
         not_left=lambda request: gateio_answer(request, error={"code": 2, "message": "invalid"}),
     ),
+    "gateio-btc": Protocol(
+        instrument="BTC-USD-PERP",
+        update=lambda seq, _n: {
+            **{"time": 1, "channel": "futures.order_book_update", "event": "update"},
+            "result": {
+                **{"t": 1, "s": "BTC_USD", "U": seq, "u": seq, "l": "100"},
+                **{"b": [{"p": "1", "s": "2"}], "a": []},
+            },
+        },
+        unsubscribe={
+            **{"time": 123456, "channel": "futures.order_book_update", "event": "unsubscribe"},
+            "payload": ["BTC_USD", "100ms", "100"],
+        },
+        accepted=lambda request, _n: gateio_answer(request, result={"status": "success"}),
+        left=lambda request: gateio_answer(request, result={"status": "success"}),
+        not_left=lambda request: gateio_answer(request, error={"code": 2, "message": "invalid"}),
+    ),
+    "gateio-usdt": Protocol(
+        instrument="BTC-USDT-PERP",
+        snapshot=gateio_stream("full"),
+        update=gateio_stream("changes"),
+        unsubscribe={
+            **{"time": 123456, "channel": "futures.obu", "event": "unsubscribe"},
+            "payload": ["ob.BTC_USDT.400"],
+        },
+        accepted=lambda request, _n: gateio_answer(request, result={"status": "success"}),
+        left=lambda request: gateio_answer(request, result={"status": "success"}),
+        not_left=lambda request: gateio_answer(
+            request, error={"code": 2, "message": "invalid"}, result={"status": "fail"}
+        ),
+    ),
     "gemini": Protocol(
         instrument="BTC-USD",
         snapshot=lambda _seq, _n: {
@@ -345,6 +401,18 @@ PROTOCOLS = {
         unsubscribe={
             "type": "unsubscribe",
             "subscriptions": [{"name": "l2", "symbols": ["BTCUSD"]}],
+        },
+    ),
+    "gemini-v3": Protocol(
+        instrument="BTC-USD",
+        snapshot=gemini_depth(0),
+        update=gemini_depth(1),
+        unsubscribe={"method": "unsubscribe", "params": ["btcusd@depth@100ms"]},
+        accepted=lambda request, _n: {"id": request["id"], "status": 200},
+        left=lambda request: {"id": request["id"], "status": 200},
+        not_left=lambda request: {
+            **{"id": request["id"], "status": 400},
+            "error": {"code": -1013, "msg": "Invalid stream name"},
         },
     ),
     "htx": htx("BTC-USDT", "market.btcusdt.depth.step0", incremental=False),
@@ -412,6 +480,18 @@ PROTOCOLS = {
             **{"id": request["id"], "type": "error", "code": 404},
             "data": "topic /market/level2:BTC-USDT is not found",
         },
+    ),
+    "kucoin-futures": Protocol(
+        instrument="BTC-USDT-PERP",
+        snapshot=kucoin_depth("snapshot"),
+        update=kucoin_depth("delta"),
+        unsubscribe={
+            **{"action": "UNSUBSCRIBE", "channel": "obu", "symbol": "XBTUSDTM"},
+            **{"tradeType": "FUTURES", "depth": "increment@10ms"},
+        },
+        accepted=lambda request, _n: {"id": request["id"], "result": True},
+        left=lambda request: {"id": request["id"], "result": True},
+        not_left=lambda request: {"id": request["id"], "result": False, "message": "invalid"},
     ),
     "okx": Protocol(
         instrument="BTC-USDT",

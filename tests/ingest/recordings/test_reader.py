@@ -1,9 +1,14 @@
 """Files and directories of recordings."""
 
+import bz2
 import gzip
+import lzma
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+import structlog
 
 from ingest.recordings import native
 from ingest.recordings.bundled import bundled_recordings
@@ -59,6 +64,119 @@ def test_plain_and_compressed_are_the_same(tmp_path: Path) -> None:
     ]
 
 
+PACKERS = {
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": lambda data: subprocess.check_output(["zstd", "-cq"], input=data),
+    "lz4": lambda data: subprocess.check_output(["lz4", "-cq"], input=data),
+}
+
+
+def needed(kind: str) -> None:
+    if kind in ("zstd", "lz4") and shutil.which(kind) is None:
+        pytest.skip(f"no command {kind} here")
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_other_compressions(tmp_path: Path, kind: str) -> None:
+    """They are recognised by content, too, and what is damaged says so."""
+    needed(kind)
+    packed = PACKERS[kind](LINE * 1000)
+    (tmp_path / "whole").write_bytes(packed)
+    (tmp_path / "cut").write_bytes(packed[:-30])
+
+    assert count(tmp_path / "whole") == (1000, 0, 0, 0)
+    with pytest.raises(RecordingError, match=r"/cut: (damaged|zstd says|lz4 says)"):
+        list(read_file(tmp_path / "cut"))
+
+
+@pytest.mark.parametrize("kind", ["zstd", "lz4"])
+def test_a_packed_file_read_in_part(tmp_path: Path, kind: str) -> None:
+    """Who stops reading early leaves nothing running, and meets no error."""
+    needed(kind)
+    (tmp_path / "x").write_bytes(PACKERS[kind](LINE * 100_000))
+
+    records = read_file(tmp_path / "x")
+    assert isinstance(next(records), WsMessage)
+    records.close()  # type: ignore[attr-defined]  # a generator
+
+
+def test_a_compression_without_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install, or to do instead."""
+    (tmp_path / "x").write_bytes(b"\x28\xb5\x2f\xfd0000")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(RecordingError, match="install the command zstd, or unpack"):
+        list(read_file(tmp_path / "x"))
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [(b"PK\x03\x04..", "zip"), (b"\x0a\x0d\x0d\x0a..", "pcapng"), (b"PAR1....", "Parquet")],
+)
+def test_what_is_no_recording(tmp_path: Path, data: bytes, what: str) -> None:
+    """Files of other kinds are called by their names."""
+    (tmp_path / "x").write_bytes(data)
+
+    with pytest.raises(RecordingError, match=rf"/x: .*{what}.*no recording"):
+        list(read_file(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("begin", [b"", b"\xef\xbb\xbf", b"\n\n"])
+def test_line_ends_and_byte_order_marks(tmp_path: Path, begin: bytes, end: bytes) -> None:
+    """What an editor or another system has added is not a part of any payload."""
+    line = b'1618677510.028: {"e":1}'
+    (tmp_path / "x").write_bytes(begin + line + end + end + line + end)
+
+    found = [record.payload for record in read_file(tmp_path / "x") if type(record) is WsMessage]
+    assert found == [b'{"e":1}', b'{"e":1}']
+
+
+@pytest.mark.parametrize("last", [b'1618677510.03: {"e":', b"16186775", b"https://x -> "])
+def test_a_last_line_that_is_cut_off(tmp_path: Path, last: bytes) -> None:
+    """A recorder that was killed leaves half a line: it is left out, with a warning."""
+    (tmp_path / "x").write_bytes(b'1618677510.02: {"e":1}\n' + last)
+
+    with structlog.testing.capture_logs() as logs:
+        records = list(read_file(tmp_path / "x"))
+
+    assert [type(record) for record in records] == [WsMessage]
+    assert [entry["event"] for entry in logs] == ["recording: the last line is cut off"]
+
+
+def test_a_last_line_without_its_end(tmp_path: Path) -> None:
+    """One that is whole counts, though no line end follows it."""
+    (tmp_path / "x").write_bytes(b'1618677510.02: {"e":1}\n1618677510.03: {"e":2}')
+
+    assert count(tmp_path / "x") == (2, 0, 0, 0)
+
+
+LAYOUTS = {
+    "tardis": b"2024-08-08T23:54:13.9370857Z FRAME\n\n2024-08-08T23:54:14.0000000Z FRAME\n",
+    "milliseconds": b"1723161253937\tFRAME\n1723161254000\tFRAME\n",
+    "microseconds": b"1723161253937085,FRAME\n1723161254000000,FRAME\n",
+    "envelopes": b'{"ts":1723161253.937085,"msg":FRAME}\n{"ts":1723161254,"msg":FRAME}\n',
+    "header and envelopes": b'{"venue":"binance"}\n{"rx_ns":1723161253937085768,"raw":FRAME}\n',
+    "frames": b"FRAME\nFRAME\n",
+    "csv": b'time,message\n1723161253937,"QUOTED"\n',
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(tmp_path: Path, layout: str) -> None:
+    """Whatever the layout, a frame is what the venue sent, to the last character."""
+    frame = b'{"stream":"btcusdt@trade","data":{"p":"1.50", "q":1.0}}'
+    lines = LAYOUTS[layout].replace(b"FRAME", frame)
+    (tmp_path / "x").write_bytes(lines.replace(b"QUOTED", frame.replace(b'"', b'""')))
+
+    records = [record for record in read_file(tmp_path / "x") if type(record) is WsMessage]
+
+    assert records[-1].payload == frame
+    assert records[0].payload in (frame, b'{"venue":"binance"}')
+    assert layout in ("frames", "header and envelopes") or records[0].ns // 10**9 == 1723161253
+
+
 def test_own_format(tmp_path: Path) -> None:
     """A file with our header is read as our format."""
     record = WsMessage(1, "binance-0", b"{}")
@@ -84,7 +202,7 @@ def test_malformed_line_is_located(tmp_path: Path) -> None:
 
 def test_unknown_format(tmp_path: Path) -> None:
     """A file of another kind is refused at once, with the kinds that are known."""
-    (tmp_path / "x").write_bytes(b'{"topic":"orderbook.500.XRPUSDT"}\n')
+    (tmp_path / "x").write_bytes(b"Dear diary,\n")
 
     with pytest.raises(RecordingError, match=r"/x:1: unknown format; known are"):
         list(read_file(tmp_path / "x"))

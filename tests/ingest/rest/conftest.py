@@ -1,6 +1,7 @@
 """A venue with REST limits, and clients of it."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -19,4 +20,9 @@ async def client() -> AsyncIterator[Callable[..., RestClient]]:
     venue = structs.replace(venues.get("binance"), rest_limits=LIMITS)
     broker = Broker(lambda lane: LIMITS.weight)
     async with AsyncSession() as session:
-        yield lambda url: RestClient(venue, url, session, local_gate(broker))
+
+        def build(url: str, **changes: Any) -> RestClient:
+            changed = structs.replace(venue, **changes)
+            return RestClient(changed, url, session, local_gate(broker))
+
+        yield build

@@ -33,6 +33,18 @@ async def test_an_answer(client: Any) -> None:
     assert site.requests[1][3] == b'{"type":"meta"}'
 
 
+async def test_headers_of_the_venue(client: Any) -> None:
+    """Go out with every request, beside those of its body."""
+    headers = {"X-Venue": "1"}
+    async with answering(ok) as site:
+        asks = client(site.url, headers=headers)
+        await asks.fetch(PING)
+        await asks.fetch(RestRequest(path="/info", method="POST", body=b"{}"))
+
+    assert [request[2]["x-venue"] for request in site.requests] == ["1", "1"]
+    assert site.requests[1][2]["content-type"] == "application/json"
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 302, 500])
 async def test_refusals(client: Any, status: int) -> None:
     """With the venue's words, cut short; a redirect is not followed."""

@@ -216,12 +216,21 @@ def test_its_size_is_bounded(tmp_path) -> None:
     assert spool.append(*entry(taken, size=1000))
 
 
-def test_what_is_not_written_is_bounded_too(tmp_path) -> None:
+def test_a_burst_is_written_out_before_it_is_too_much(tmp_path) -> None:
+    spool = new_spool(tmp_path, max_unwritten_bytes=2_000_000)
+    fill(spool, range(10_000), size=1000)
+    assert spool.size > 10_000_000
+
+
+def test_what_the_disk_refuses_is_bounded(tmp_path, full_disk) -> None:
+    assert full_disk["full"]
     spool = new_spool(tmp_path, max_unwritten_bytes=10_000)
     taken = 0
     while spool.append(*entry(taken, size=1000)):
         taken += 1
     assert 5 < taken < 10
+    full_disk["full"] = False
+    spool._tail.retry_now()
     spool.flush()
     assert spool.append(*entry(taken, size=1000))
 

@@ -40,3 +40,14 @@ def test_the_highest_id_counts_not_the_newest_entry(name: str) -> None:
 def test_what_is_not_ours_is_passed_over(name: str) -> None:
     odd: list[dict[bytes, bytes]] = [{b"id": b"x"}, {b"what": b"1"}, {b"d": b"{"}, {b"id": b""}, {}]
     assert last_trade(codecs.get(name), odd) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["fields", "json"])
+def test_a_number_that_is_not_the_id(name: str) -> None:
+    """Where the venue's backfill goes by `seq`, so does what is read; nothing else is one."""
+    codec = codecs.get(name)
+    numbered = Trade(rx=1, ts=5, price="1", size="1", side="buy", id="700", seq=7)
+    entries = [stored(codec, trade(900)), stored(codec, numbered)]
+
+    assert last_trade(codec, entries, "seq") == (7, 5)
+    assert last_trade(codec, entries) == (900, 9000)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ingest.model import Marker, Trade
 from ingest.trades import holes, tracker
@@ -181,6 +182,19 @@ def test_those_that_follow_go_through_as_they_are() -> None:
     stream.live(FIRST)
     trades = [trade(FIRST + 1), trade(FIRST + 2)]
     assert stream.tracker.step(trades, 0) is trades
+
+
+def test_what_counts_is_the_number_where_the_id_is_none() -> None:
+    """Ids may jump, numbers may not: within a frame, and from one to the next."""
+    stream = Stream()
+    first, second, last = (
+        structs.replace(trade(number), id=name, seq=number)
+        for number, name in ((1, "ETH-90"), (2, "400"), (4, "402"))
+    )
+    stream.put(stream.tracker.step([first], 0))
+    assert stream.tracker.step([second], 0) == [second]
+    assert shape(stream.tracker.step([last], 0)) == ["gap sequence 3-3"]
+    assert stream.tracker.ask() == (3, 3)
 
 
 def test_a_jump_is_marked_filled_and_ended_in_order() -> None:

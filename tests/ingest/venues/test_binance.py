@@ -51,7 +51,9 @@ def test_control_frames(frame: bytes, expected: Inbound) -> None:
         (b'{"stream":7,"data":{}}', "wrong_type"),
         (b'{"stream":"a@trade"}', "missing_field"),
         (b"{}", "unknown_frame"),
-        (b'{"e":"trade","s":"BTCUSDT"}', "unknown_frame"),
+        (b'{"e":"trade"}', "unknown_frame"),
+        (b'{"e":"executionReport","s":"BTCUSDT"}', "unknown_frame"),
+        (b'{"lastUpdateId":160,"bids":[],"asks":[]}', "unknown_frame"),
     ],
 )
 def test_broken_frames(frame: bytes, reason: str) -> None:

@@ -144,3 +144,12 @@ def test_liquidation_of_no_known_side(side: str) -> None:
     order = {"s": "BTCUSDT", "S": side, "p": "1", "q": "2", "T": 1}
     with pytest.raises(DecodeError):
         decode(USDM, "liquidation", "btcusdt@forceOrder", {"o": order})
+
+
+def test_book_ticker_without_a_time() -> None:
+    """As sent in 2019: the time is absent, not ours."""
+    wire = {"u": 5, "s": "BTCUSDT", "b": "1.0", "B": "2", "a": "1.1", "A": "3"}
+
+    (event,) = decode(USDM, "bbo", "btcusdt@bookTicker", wire)
+
+    assert event.ts is None

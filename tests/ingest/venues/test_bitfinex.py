@@ -6,6 +6,7 @@ from ingest.errors import DecodeError
 from ingest.model import Level
 from ingest.venues.base import Ack, Data, Ignored, Inbound, Pong, Reconnect, Reject
 from ingest.venues.bitfinex import VENUE
+from ingest.venues.subscriber import Subscriber
 
 CONF = b'{"event":"conf","status":"OK","flags":65536}'
 # From cf-20210405/BITFINEX-58bafb.0.gz.
@@ -262,3 +263,52 @@ def test_names_that_cannot_be(name: str) -> None:
     """A name in another form is refused with the forms that fit."""
     with pytest.raises(ValueError, match="BASE-QUOTE-PERP"):
         VENUE.to_symbol(name)
+
+
+def test_liquidations_are_one_channel() -> None:
+    """Asked for once for all instruments of a connection; the answer is known by its number."""
+    names = ("BTC-USDT-PERP", "BSV-USD", "ETH-USDT-PERP")
+    topics = [VENUE.topic("liquidation", name) for name in names]
+    topics.append(VENUE.topic("mark", "BTC-USDT-PERP"))
+    subscriber, parse = Subscriber(VENUE, topics, 0), VENUE.parser()
+    assert subscriber.next_request(0) == VENUE.opening[0]
+    request = json.loads(subscriber.next_request(10**10) or b"")
+    assert request == {
+        "event": "subscribe",
+        "channel": "status",
+        "key": "liq:global",
+        "subId": "1",
+    }
+    assert b"deriv:tBTCF0:USTF0" in (subscriber.next_request(2 * 10**10) or b"")
+    assert subscriber.next_request(3 * 10**10) is None
+
+    answer = parse(json.dumps({**request, "event": "subscribed", "chanId": 5}).encode())
+    assert isinstance(answer, Ack)
+    assert subscriber.on_ack(answer) == topics[:3]
+
+    twice = {**request, "event": "error", "code": 10301, "msg": "subscribe: dup"}
+    assert parse(json.dumps(twice).encode()) == Ack(1)
+    refused = {**request, "event": "error", "code": 10300, "msg": "subscribe: invalid"}
+    assert parse(json.dumps(refused).encode()) == Reject(
+        "subscribe: invalid", code="10300", request_id=1
+    )
+
+
+def test_liquidations_of_others() -> None:
+    """Of instruments nobody asked for, which is no surprise; each goes to its own topic."""
+    parse = VENUE.parser()
+    parse(b'{"event":"subscribed","channel":"status","chanId":5,"key":"liq:global"}')
+    row = '["pos",1,1574697680828,null,"%s",2.5,91.5,null,%d,1,null,112.27]'
+    frame = f"[5,[{row % ('tBTCUSD', 1)},{row % ('tETHUSD', 0)}]]".encode()
+
+    parts = parse(frame)
+
+    assert isinstance(parts, list)
+    assert [(part.topic, part.shared) for part in parts if isinstance(part, Data)] == [
+        ("status:liq:tBTCUSD", True),
+        ("status:liq:tETHUSD", True),
+    ]
+    decode = VENUE.decoder("liquidation")
+    counts = [len(decode(part, 1)) for part in parts if isinstance(part, Data)]
+    assert counts == [1, 0]  # one of them only begins
+    assert parse(b"[5,[]]") == []

@@ -61,7 +61,8 @@ def test_control_frames(frame: bytes, expected: Inbound) -> None:
         (b"", "bad_json"),
         (b'{"channel":"live_trades_btcusd","data":{}}', "missing_field"),
         (b'{"event":"trade","channel":"live_trades_btcusd"}', "missing_field"),
-        (b'{"event":"order_created","channel":"live_orders_btcusd","data":{}}', "unknown_frame"),
+        (b'{"event":"order_created","channel":"live_orders_btcusd"}', "unknown_frame"),
+        (b'{"event":"snapshot","channel":"diff_order_book_btcusd","data":{}}', "unknown_frame"),
     ],
 )
 def test_broken_frames(frame: bytes, reason: str) -> None:

@@ -311,3 +311,17 @@ def test_instruments() -> None:
     assert {entry.tick_size for entry in instruments} == {"0.10"}
     with pytest.raises(DecodeError, match="Too many visits"):
         VENUE.instruments.parse([spot, refused, inverse, spot, spot, spot])
+
+
+def test_null_is_no_value() -> None:
+    """A ticker's field that is null is absent, like one that is not sent."""
+    frame = (
+        b'{"topic":"tickers.A","type":"snapshot","ts":1,"data":{"symbol":"A","lastPrice":"2",'
+        b'"markPrice":null,"bid1Price":null,"openInterest":null}}'
+    )
+    data = parse(frame)
+
+    assert isinstance(data, Data)
+    assert len(VENUE.decoder("ticker")(data, 1)) == 1
+    for channel in ("mark", "funding", "open_interest"):
+        assert not VENUE.decoder(channel)(data, 1)

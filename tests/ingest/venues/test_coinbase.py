@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import DecodeError
-from ingest.model import Book, Trade
+from ingest.model import Book, Ticker, Trade
 from ingest.venues.base import Ack, Data, Ignored, Inbound, Instrument, Reject
 from ingest.venues.coinbase import VENUE
 from ingest.venues.subscriber import Subscriber
@@ -218,3 +218,12 @@ def test_past_trades() -> None:
         ("5", "sell", True),
         ("6", "buy", True),
     ]
+
+
+def test_a_ticker_with_little_in_it() -> None:
+    """A null or missing field is absent; so is a time."""
+    frame = b'{"type":"ticker","product_id":"A-B","price":"1.0","low_24h":null,"best_bid":""}'
+    data = parse(frame)
+
+    assert isinstance(data, Data)
+    assert list(VENUE.decoder("ticker")(data, 1)) == [Ticker(rx=1, last="1.0")]

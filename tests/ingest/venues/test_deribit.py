@@ -119,7 +119,7 @@ def test_payload_of_another_instrument() -> None:
 def test_both_sides_liquidated() -> None:
     """Then there are two forced orders."""
     payload = (
-        b'[{"trade_id":"7","timestamp":1,"price":1.5,"instrument_name":"BTC-PERPETUAL",'
+        b'[{"trade_id":"7","trade_seq":1,"timestamp":1,"price":1.5,"instrument_name":"BTC-PERPETUAL",'
         b'"direction":"sell","amount":40.0,"liquidation":"MT"}]'
     )
 
@@ -172,3 +172,23 @@ def test_names_that_cannot_be(name: str) -> None:
     """A name in another form, or of no date, is refused with the forms that fit."""
     with pytest.raises(ValueError, match="BASE-QUOTE-YYMMDD-STRIKE"):
         VENUE.to_symbol(name)
+
+
+def test_missing_trades() -> None:
+    """Asked for by their numbers within the instrument; their ids are the currency's."""
+    backfill = VENUE.backfills["trade"]
+    assert backfill.field == "seq"
+    assert backfill.request("BTC-PERPETUAL", 5, 7).path == (
+        "/api/v2/public/get_last_trades_by_instrument?instrument_name=BTC-PERPETUAL"
+        "&start_seq=5&end_seq=7&count=3&sorting=asc"
+    )
+    trade = {"timestamp": 1, "price": 1.5, "instrument_name": "BTC-PERPETUAL"}
+    trade |= {"amount": 10.0, "direction": "buy"}
+    rows = [{**trade, "trade_seq": seq, "trade_id": f"{seq}0"} for seq in (7, 5)]
+    body = json.dumps({"jsonrpc": "2.0", "result": {"trades": rows, "has_more": False}}).encode()
+
+    found = backfill.decode(body, 9)
+
+    assert [(one.seq, one.id, one.backfill) for one in found] == [(5, "50", True), (7, "70", True)]
+    with pytest.raises(DecodeError):
+        backfill.decode(b'{"jsonrpc":"2.0","error":{"code":-32602,"message":"Invalid params"}}', 9)

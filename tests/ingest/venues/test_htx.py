@@ -277,3 +277,30 @@ def test_a_listing_with_names_that_are_none() -> None:
     assert len(listed(SPOT, json.dumps(body).encode())) == 3
     with pytest.raises(DecodeError):
         listed(SPOT, b'{"status":"error","err-code":"too-many-requests"}')
+
+
+def test_changed_books_of_the_spot_market() -> None:
+    """They join the book over REST by its version, which is one of their numbers."""
+    rule = SPOT.books["book_mbp"]
+    assert rule.rest is not None
+    assert rule.joins is not None
+    assert SPOT.topic("book_mbp", "BTC-USDT").path == "/feed"
+    assert rule.rest.request("btcusdt").path == "/market/depth?symbol=btcusdt&type=step0"
+    book = rule.rest.decode(
+        b'{"ch":"market.btcusdt.depth.step0","status":"ok","ts":1790134135805,"tick":{"bids":'
+        b'[[14.46,13.39]],"asks":[[14.64,2.5E-4]],"version":200333109135,"ts":1790134135542}}',
+        7,
+    )
+    assert book == Book(
+        rx=7,
+        ts=1_790_134_135_542_000_000,
+        type="snapshot",
+        bids=[("14.46", "13.39")],
+        asks=[("14.64", "2.5E-4")],
+        seq=200_333_109_135,
+    )
+    for before, joins in ((200_333_109_135, True), (200_333_109_130, True), (9**20, False)):
+        delta = Book(rx=1, type="delta", bids=[], asks=[], seq=9**21, prev_seq=before)
+        assert rule.joins(200_333_109_135, delta) is joins
+    with pytest.raises(DecodeError):
+        rule.rest.decode(b'{"status":"error","err-code":"invalid-parameter"}', 1)

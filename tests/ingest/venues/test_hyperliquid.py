@@ -123,18 +123,43 @@ def test_subscribe(channel: str, expected: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(
     ("instrument", "symbol"),
-    [("BTC-USDC-PERP", "BTC"), ("BTC-USD-PERP", "BTC"), ("kPEPE-USDC-PERP", "kPEPE")],
+    [
+        ("BTC-USDC-PERP", "BTC"),
+        ("BTC-USD-PERP", "BTC"),
+        ("kPEPE-USDC-PERP", "kPEPE"),
+        ("HYPE-USDC", "@107"),
+    ],
 )
 def test_symbols(instrument: str, symbol: str) -> None:
-    """Perpetuals go by their base; the quote is USDC, which many call USD."""
+    """Perpetuals go by their base; the quote is USDC, which many call USD; spot by numbers."""
     assert VENUE.to_symbol(instrument) == symbol
 
 
-@pytest.mark.parametrize("instrument", ["BTC", "btc-usdc-perp", "HYPE-USDC", "BTC-USDT-PERP"])
+@pytest.mark.parametrize("instrument", ["BTC", "btc-usdc-perp", "JEFF-USDC", "BTC-USDT-PERP"])
 def test_names_that_cannot_be(instrument: str) -> None:
     """A name in another form is refused with one that fits."""
     with pytest.raises(ValueError, match="BTC-USDC-PERP"):
         VENUE.to_symbol(instrument)
+
+
+# The answer's shape; one number is another pair's, one token is not told.
+SPOT = [
+    {
+        "tokens": [
+            {"name": "USDC", "index": 0, "szDecimals": 8},
+            {"name": "PURR", "index": 1, "szDecimals": 0},
+            {"name": "HYPE", "index": 150, "szDecimals": 2},
+            {"name": "UBTC", "index": 197, "szDecimals": 5},
+        ],
+        "universe": [
+            {"name": "PURR/USDC", "tokens": [1, 0], "index": 0, "isCanonical": True},
+            {"name": "@142", "tokens": [197, 0], "index": 142},
+            {"name": "@9", "tokens": [150, 0], "index": 9},
+            {"name": "@10", "tokens": [9, 0], "index": 10},
+        ],
+    },
+    [{"coin": "@142", "dayNtlVlm": "28263447"}, {"coin": "PURR/USDC", "dayNtlVlm": "0.0"}, {}],
+]
 
 
 def test_instruments() -> None:
@@ -148,9 +173,16 @@ def test_instruments() -> None:
     days = [{"dayNtlVlm": "1169046.29406", "markPx": "1"}, {"dayNtlVlm": "0.0"}, {}, {}]
     assert VENUE.instruments is not None
     body = json.dumps([{"universe": universe, "marginTables": []}, days]).encode()
-    found = {one.name: one for one in VENUE.instruments.parse([body])}
+    spot = json.dumps(SPOT).encode()
+    found = {one.name: one for one in VENUE.instruments.parse([body, spot])}
 
-    assert set(found) == {"BTC-USDC-PERP", "MATIC-USDC-PERP", "kPEPE-USDC-PERP"}
+    assert set(found) == {
+        "BTC-USDC-PERP",
+        "MATIC-USDC-PERP",
+        "kPEPE-USDC-PERP",
+        "PURR-USDC",
+        "UBTC-USDC",
+    }
     assert all(VENUE.to_symbol(name) == one.symbol for name, one in found.items())
     assert not found["MATIC-USDC-PERP"].trading
     assert found["kPEPE-USDC-PERP"].lot_size == "1"
@@ -163,6 +195,17 @@ def test_instruments() -> None:
         lot_size="0.00001",
         volume="1169046.29406",
     )
+    assert found["UBTC-USDC"] == Instrument(
+        name="UBTC-USDC",
+        symbol="@142",
+        kind="spot",
+        base="UBTC",
+        quote="USDC",
+        lot_size="0.00001",
+        volume="28263447",
+    )
     for broken in (b"null", json.dumps([{"universe": universe}, days[1:]]).encode()):
         with pytest.raises(DecodeError):
-            VENUE.instruments.parse([broken])
+            VENUE.instruments.parse([broken, spot])
+    with pytest.raises(DecodeError):
+        VENUE.instruments.parse([body, b"[{}]"])

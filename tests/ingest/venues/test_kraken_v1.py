@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import DecodeError
-from ingest.model import Book, Candle, Level
+from ingest.model import Bbo, Book, Candle, Level, Trade
 from ingest.venues.base import Ack, Data, Ignored, Inbound, Pong, Reconnect, Reject
 from ingest.venues.kraken_v1 import VENUE
 
@@ -193,3 +193,25 @@ def test_names_that_cannot_be() -> None:
     """A name in another form is refused with the form that fits."""
     with pytest.raises(ValueError, match="cannot be a kraken-v1 instrument"):
         VENUE.to_symbol("XBT/USD")
+
+
+def test_rows_may_go_on() -> None:
+    """What a list has behind its last known column is passed over, as in an object."""
+    trade = Data("trade:A/B", b'[["1.0","2","1.5","b","l","",77]]')
+    spread = Data("spread:A/B", b'["1.0","1.1","1.5","3","4","5"]')
+    bar = Data("ohlc:5:A/B", b'["1.5","300","1","3","1","2","2","9",4,"x"]')
+
+    assert [event.price for event in VENUE.decoder("trade")(trade, 1) if type(event) is Trade] == [
+        "1.0"
+    ]
+    assert len(VENUE.decoder("bbo")(spread, 1)) == 1
+    assert len(VENUE.decoder("candle_5m")(bar, 1)) == 1
+
+
+def test_best_prices_without_sizes() -> None:
+    """As sent before 2019: what is not sent is absent."""
+    data = Data("spread:A/B", b'["5698.40000","5700.00000","1542057299.545897"]')
+
+    assert list(VENUE.decoder("bbo")(data, 1)) == [
+        Bbo(rx=1, ts=1542057299545897000, bid="5698.40000", ask="5700.00000")
+    ]

@@ -75,6 +75,10 @@ def decode(channel: str, topic: str, items: object, action: str = "") -> Sequenc
             b'{"channel":"liquidation-orders","instType":"SWAP"}}',
             Reject("no", code="60018", request_id=7),
         ),
+        (
+            b'{"event":"channel-conn-count-error","channel":"trades","connCount":"20"}',
+            Reject("too many connections are subscribed to a channel"),
+        ),
         (b'{"event":"notice","code":"64008","msg":"soon"}', Reconnect("service upgrade")),
         (b'{"event":"notice","code":"1","msg":"hello"}', Ignored("notice")),
         (
@@ -308,3 +312,16 @@ def test_entries_without_a_name(symbol: str) -> None:
     body = json.dumps({"code": "0", "data": [{"instType": kind, "instId": symbol}]}).encode()
 
     assert VENUE.instruments.parse([body] * 5 + [REFUSED] * 3) == []
+
+
+@pytest.mark.parametrize("rate", ['""', "null"])
+def test_a_contract_without_a_funding_rate_yet(rate: str) -> None:
+    """What is listed and not traded has no rate: no event, and nothing is wrong."""
+    frame = (
+        '{"arg":{"channel":"funding-rate","instId":"XAU-USDT-SWAP"},"data":[{"fundingRate":RATE,'
+        '"fundingTime":"1743609600000","instId":"XAU-USDT-SWAP","ts":"1743588686291"}]}'
+    )
+    data = VENUE.parser()(frame.replace("RATE", rate).encode())
+
+    assert isinstance(data, Data)
+    assert VENUE.decoder("funding")(data, 1) == []

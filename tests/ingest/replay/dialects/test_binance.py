@@ -146,3 +146,27 @@ def test_depth_follows_its_topic() -> None:
     """Which snapshot is due depends on the symbol's depth stream."""
     assert DIALECT.rest_topic("depth?symbol=BTCUSDT") == "btcusdt@depth"
     assert DIALECT.rest_topic("exchangeInfo") is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "topic"),
+    [
+        (b'{"e":"trade","E":1,"s":"BNBBTC","t":2}', "bnbbtc@trade"),
+        (b'{"e":"aggTrade","E":1,"s":"BNBBTC","a":2}', "bnbbtc@aggTrade"),
+        (b'{"u":64830107,"s":"SWRVBUSD","b":"2","B":"1","a":"3","A":"1"}', "swrvbusd@bookTicker"),
+        (b'{"e":"bookTicker","u":1,"s":"BTCUSD_PERP","A":"1"}', "btcusd_perp@bookTicker"),
+        (b'{"e":"depthUpdate","E":1,"s":"BNBBTC","a":[]}', "bnbbtc@depth@100ms"),
+        (b'{"e":"24hrTicker","s":"BNBBTC","o":"1","A":"1"}', "bnbbtc@ticker"),
+        (b'{"e":"kline","E":1,"s":"BNBBTC","k":{"t":1,"i":"5m","c":"1"}}', "bnbbtc@kline_5m"),
+        (b'{"e":"forceOrder","E":1,"o":{"s":"BTCUSDT","S":"BUY"}}', "btcusdt@forceOrder"),
+        (b'{"result":null,"id":1}', None),
+        (b'{"e":"executionReport","s":"BNBBTC"}', None),
+    ],
+)
+def test_recorded_at_the_raw_path(payload: bytes, topic: str | None) -> None:
+    """What was recorded without its stream's name is served with it, or without."""
+    assert DIALECT.topic(payload) == topic
+    if topic is not None:
+        combined = DIALECT.encode(payload, topic, "combined")
+        assert json.loads(combined) == {"stream": topic, "data": json.loads(payload)}
+        assert DIALECT.encode(payload, topic, "raw") == payload

@@ -110,3 +110,12 @@ def test_rest() -> None:
     path = "/linear-swap-api/v1/swap_contract_info"
     assert USDM.rest_key(path, "") == USDM.rest_key(path, "business_type=all")
     assert b"Not recorded" in htx.SPOT.rest_missing(None)
+
+
+def test_books_over_rest() -> None:
+    """One of each pair, due with the pair's changes."""
+    key = SPOT.rest_key("/market/depth", "type=step0&symbol=btcusdt")
+    assert key == SPOT.rest_key("/market/depth", "symbol=btcusdt&type=step0")
+    assert key is not None
+    assert SPOT.rest_topic(key) == "market.btcusdt.mbp.150"
+    assert SPOT.rest_topic("market/tickers") is None
