@@ -109,7 +109,7 @@ def make_plan(
     ]
     wanted = cores if config.workers == "auto" else config.workers
     processes = max(1, min(wanted, len(connections)))
-    notes = [*left_out, *_without_snapshots(connections)]
+    notes = [*left_out, *_without_snapshots(connections), *_beyond_limits(connections)]
     if config.workers != "auto" and processes < config.workers:
         notes.append(
             f"workers is {config.workers}, but there is nothing to do for more than {processes}: "
@@ -187,6 +187,24 @@ def _without_snapshots(connections: Sequence[ConnectionPlan]) -> list[str]:
         f"venues.{name} has a ws_url and no rest_url: its books have no snapshots"
         for name in sorted(names)
     ]
+
+
+def _beyond_limits(connections: Sequence[ConnectionPlan]) -> list[str]:
+    """Tell what one address cannot have; which part of it is refused, the venue decides."""
+    by_venue: dict[str, list[ConnectionPlan]] = {}
+    for connection in connections:
+        by_venue.setdefault(connection.venue, []).append(connection)
+    notes = []
+    for name, own in by_venue.items():
+        limits = venues.get(name).limits
+        topics = sum(len({topic.name for topic in connection.topics}) for connection in own)
+        for what, wanted, most in (
+            ("topics", topics, limits.topics_per_host),
+            ("connections", len(own), limits.connections_per_host),
+        ):
+            if most is not None and wanted > most:
+                notes.append(f"{name} allows one address {most} {what}; these are {wanted}")
+    return notes
 
 
 def rest_url(settings: VenueConfig, venue: Venue) -> str:

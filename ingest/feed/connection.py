@@ -2,9 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
+from msgspec import structs
 
 from ingest.codecs import Encoder
 from ingest.errors import DecodeError, RestError
@@ -26,14 +30,17 @@ from ingest.feed.sample import SampledLog
 from ingest.feed.session import FeedSession, names_of
 from ingest.feed.stale import StaleWatch
 from ingest.feed.status import FeedState, FeedStatus
+from ingest.feed.turns import MessageTurns
 from ingest.limits import Gate, lane
 from ingest.logging import worth_a_line
 from ingest.plan import ConnectionPlan, WorkerPlan
-from ingest.venues.base import Topic, Venue
+from ingest.venues.base import Admission, Heartbeat, Topic, Venue
 from ingest.venues.subscriber import Subscriber
 from wscore import Backoff, CurlError, WsCloseCode
 
 _log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
 
 _CLOSE_TIMEOUT_S = 1.0  # of a connection that is over for us; a stop has its own
 _DETAIL_CHARS = 500
@@ -70,6 +77,9 @@ class FeedConnection:
         self._session = session
         self._gate = gate
         self._lane = lane("connect", venue.name, plan.url)
+        messages = lane("message", venue.name, plan.url)
+        # None: the venue counts those of each connection by itself.
+        self._turns = venue.limits.messages_per_host and partial(MessageTurns, gate, messages)
         self.counters = FeedCounters()
         self._fetch = fetch
         self._resync = BookResync(venue, self.counters, fetch, self._resubscribe)
@@ -100,7 +110,7 @@ class FeedConnection:
         self._samples = SampledLog()
         self._state: FeedState = "waiting"
         self._away_since_s: float | None = None  # monotonic; None before the first connection
-        self._opening: asyncio.Task[FeedSocket] | None = None
+        self._opening: asyncio.Future[Any] | None = None
         self._ws: FeedSocket | None = None
         self._stopping = asyncio.Event()
 
@@ -128,7 +138,6 @@ class FeedConnection:
             while True:
                 self._state = "waiting"
                 await self._pause(delay_s)
-                await self._turn()
                 if self._stopping.is_set():
                     return
                 delay_s = await self._connect_and_read()
@@ -166,7 +175,7 @@ class FeedConnection:
         """Wait until the venue's limit on connection attempts has room for ours, or `stop`."""
         began_s = time.monotonic()
         stopped = asyncio.create_task(self._stopping.wait())
-        turn: asyncio.Future[None] | None = None
+        turn: asyncio.Future[int] | None = None
         try:
             while not self._stopping.is_set():
                 turn = asyncio.ensure_future(self._gate.turn(self._lane, timeout_s=_PATIENCE_S))
@@ -182,13 +191,15 @@ class FeedConnection:
                         )
                         patience_s = None
                 if not turn.done():
-                    return None
+                    return
                 try:
-                    return turn.result()
+                    turn.result()
                 except TimeoutError:
                     # Far beyond any venue's limit: the supervisor does not answer, or
                     # this host is one to stay away from. Without its word nobody goes.
                     _log.error("feed: no turn to connect; asking again", after_s=_PATIENCE_S)
+                else:
+                    return
         finally:
             stopped.cancel()
             if turn is not None:
@@ -198,10 +209,14 @@ class FeedConnection:
         """Return how long to stay away, in seconds, once the connection is over."""
         opened_s: float | None = None
         try:
-            ws = await self._open()
-            if ws is not None:
+            # Before our turn, which is to be followed by the attempt at once: the venue
+            # counts it when it comes. A ticket does not grow old that fast.
+            admission = await self._unless_stopped(self._admission())
+            await self._turn()
+            ws = None if admission is None else await self._open(admission.url)
+            if admission is not None and ws is not None:
                 opened_s = time.monotonic()
-                await self._serve(ws)
+                await self._serve(ws, admission.heartbeat)
         except (CurlError, RestError, DecodeError, VenueLeaving, HeartbeatLost) as exc:
             if not self._stopping.is_set():
                 return self._lost(exc, opened_s)
@@ -209,11 +224,9 @@ class FeedConnection:
             self._publisher.feed_event("disconnected", time.time_ns(), reason="shutdown")
         return 0.0
 
-    async def _open(self) -> FeedSocket | None:
-        """Connect; None if `stop` came first."""
-        self._state = "connecting"
-        self.counters.attempts += 1
-        opening = self._opening = asyncio.ensure_future(self._dial())
+    async def _unless_stopped(self, step: Awaitable[_T]) -> _T | None:
+        """Take a step on the way to a connection; None if `stop` came first."""
+        opening = self._opening = asyncio.ensure_future(step)
         try:
             await asyncio.wait([opening])
         finally:
@@ -221,10 +234,18 @@ class FeedConnection:
             opening.cancel()
         return None if opening.cancelled() else opening.result()
 
-    async def _dial(self) -> FeedSocket:
+    async def _open(self, url: str) -> FeedSocket | None:
+        """Connect; None if `stop` came first."""
+        if self._stopping.is_set():
+            return None
+        self._state = "connecting"
+        self.counters.attempts += 1
+        return await self._unless_stopped(self._dial(url))
+
+    async def _dial(self, url: str) -> FeedSocket:
         plan, websocket = self._plan, self._websocket
         return await self._session.ws_connect(
-            await self._url(),
+            url,
             timeout=websocket.open_timeout_s,
             headers=dict(self._venue.headers),
             proxy=plan.proxy,
@@ -239,32 +260,35 @@ class FeedConnection:
             allow_redirects=False,
         )
 
-    async def _url(self) -> str:
+    async def _admission(self) -> Admission:
         """Return where to connect to; some venues say it anew for each connection."""
         ticket, fetch = self._venue.ticket, self._fetch
         if ticket is None or fetch is None:
-            return self._plan.url
-        return ticket.url(await fetch(ticket.request), self._plan.url)
+            return Admission(url=self._plan.url)
+        return ticket.admit(await fetch(ticket.request), self._plan.url)
 
-    async def _serve(self, ws: FeedSocket) -> None:
+    async def _serve(self, ws: FeedSocket, heartbeat: Heartbeat | None) -> None:
         self._ws = ws
         self.counters.connects += 1
         try:
             # `stop` finds no connection to close while one is just coming up.
             if not self._stopping.is_set():
-                await self._read(ws)
+                await self._read(ws, heartbeat)
         finally:
             self._ws = None
             # Also after an error of ours: the venue is told, and nothing leaks.
             await ws.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)
 
-    async def _read(self, ws: FeedSocket) -> None:
+    async def _read(self, ws: FeedSocket, heartbeat: Heartbeat | None) -> None:
         self._state = "subscribing"
+        venue = self._venue
+        if heartbeat is not None:
+            venue = structs.replace(venue, heartbeat=heartbeat)
         _log.debug("feed: connected", url=self._plan.url)
         self._publisher.feed_event("connected", time.time_ns())
         session = FeedSession(
             ws,
-            self._venue,
+            venue,
             self._plan.topics,
             self._publisher,
             self._pressed,
@@ -272,6 +296,7 @@ class FeedConnection:
             self._samples,
             stopping=self._stopping,
             on_settled=self._on_settled,
+            turns=self._turns,
         )
         self._reading = session
         try:

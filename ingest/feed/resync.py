@@ -7,6 +7,7 @@ updates of this book, and all others, go out meanwhile.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -61,6 +62,7 @@ class BookResync:
         self._attempts: dict[Route, _Attempts] = {}
         self._due: asyncio.Queue[Route] = asyncio.Queue()  # each route at most once
         self._wanted: set[Route] = set()
+        self._behind: deque[Route] = deque()  # wanted, and not among those `_AHEAD`
         self._since_s: dict[Route, float] = {}  # monotonic: what came since then is kept
 
     def want(self, route: Route) -> None:
@@ -73,6 +75,8 @@ class BookResync:
             # Not only once it is asked for: the answer may be of an earlier moment.
             if len(self._wanted) < _AHEAD:
                 self._expect(route, route.tracker)
+            elif route not in self._wanted:
+                self._behind.append(route)
         if route in self._wanted:
             return
         self._wanted.add(route)
@@ -101,7 +105,7 @@ class BookResync:
             assert route.tracker is not None
             if not route.active or route.tracker.synchronised:
                 # Not connected: asked for again with the first data; or it came by itself.
-                self._wanted.discard(route)
+                self._done(route)
                 continue
             self._counters.resyncs += 1
             if route.tracker.comes_in_stream:
@@ -110,10 +114,19 @@ class BookResync:
                 self._resubscribe(route.topic)
                 asyncio.get_running_loop().call_later(_PATIENCE_S, self._check, route)
             elif await self._fetched(publisher, route):
-                self._wanted.discard(route)
+                self._done(route)
                 self._attempts[route].whole_since_s = time.monotonic()
             else:
                 self._later(route)
+
+    def _done(self, route: Route) -> None:
+        """Nobody waits for this book any more; the next in line moves up."""
+        self._wanted.discard(route)
+        while self._behind:
+            following = self._behind.popleft()
+            if following in self._wanted and following.active and following.tracker is not None:
+                self._expect(following, following.tracker)
+                return
 
     def _check(self, route: Route) -> None:
         assert route.tracker is not None

@@ -15,6 +15,7 @@ from ingest.feed.pressure import PressedSink
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
+from ingest.feed.turns import MessageTurns
 from ingest.venues.base import (
     Ack,
     Answer,
@@ -51,8 +52,11 @@ class FeedSession:
         *,
         stopping: asyncio.Event,
         on_settled: Callable[[Subscriber], None],
+        turns: Callable[[Callable[[], None]], MessageTurns] | None = None,
     ) -> None:
         """*on_settled* is called once, when every topic has its answer or never gets one.
+
+        *turns*: what its requests have to wait for, given what to call when it is time.
 
         *stopping*: from then on nothing that was received is held back.
         """
@@ -70,6 +74,7 @@ class FeedSession:
             HeartbeatClock(venue.heartbeat, time.monotonic()) if venue.heartbeat else None
         )
         self._stir = asyncio.Event()  # something happened: `_drive` looks again
+        self._turns = None if turns is None else turns(self._stir.set)
         self._leaving: Reconnect | None = None
         self._answers: deque[bytes] = deque(maxlen=_MOST_ANSWERS)
         self._blocked = False  # by the sink; what the venue sends is not looked at
@@ -94,6 +99,8 @@ class FeedSession:
         finally:
             driver.cancel()
             await asyncio.wait([driver])
+            if self._turns is not None:
+                self._turns.close()
             if (error := _driver_error(driver)) is not None:
                 raise error
 
@@ -257,15 +264,15 @@ class FeedSession:
                 return
             while self._answers:
                 self._subscriber.count_message(time.monotonic_ns())
-                await self._ws.send_str(self._answers.popleft().decode())
+                await self._send(self._answers.popleft())
             now_ns = time.monotonic_ns()
             self._expire(now_ns)
             if self._subscriber.lost_again:
                 self._leaving = Reconnect("resync")
                 continue
-            request = self._subscriber.next_request(now_ns)
+            request = self._next_request(now_ns)
             if request is not None:
-                await self._ws.send_str(request.decode())
+                await self._send(request)
                 continue
             if self._subscriber.settled and not settled:
                 settled = True
@@ -277,8 +284,15 @@ class FeedSession:
             except TimeoutError:
                 continue
 
+    def _next_request(self, now_ns: int) -> bytes | None:
+        subscriber, turns = self._subscriber, self._turns
+        if turns is not None and subscriber.has_request(now_ns) and not turns.take():
+            return None
+        return subscriber.next_request(now_ns)
+
     def _request_wait_s(self) -> float | None:
-        wait_ns = self._subscriber.wait_ns(time.monotonic_ns())
+        sending = self._turns is None or not self._turns.waiting
+        wait_ns = self._subscriber.wait_ns(time.monotonic_ns(), sending=sending)
         return None if wait_ns is None else max(wait_ns / 1e9, 0.001)
 
     def _expire(self, now_ns: int) -> None:
@@ -301,8 +315,13 @@ class FeedSession:
         if ping:
             assert self._venue.heartbeat is not None
             self._subscriber.count_message(time.monotonic_ns())
-            await self._ws.send_str(self._venue.heartbeat.payload.decode())
+            await self._send(self._venue.heartbeat.payload)
         return wait_s
+
+    async def _send(self, message: bytes) -> None:
+        if self._venue.stamp is not None:
+            message = self._venue.stamp(message, time.time_ns())
+        await self._ws.send_str(message.decode())
 
 
 def names_of(topics: "list[Topic] | tuple[Topic, ...]", limit: int = 20) -> str:

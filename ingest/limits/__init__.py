@@ -6,9 +6,10 @@ waits at a `Gate` for its turn.
 
 from ingest.limits.broker import Broker, local_gate
 from ingest.limits.gate import Gate
-from ingest.limits.messages import Ask, FromGate, Go, Lane, Tell, Withdraw, lane
+from ingest.limits.messages import Answered, Ask, FromGate, Go, Lane, Tell, Withdraw, lane
 
 __all__ = [
+    "Answered",
     "Ask",
     "Broker",
     "FromGate",

@@ -8,7 +8,7 @@ import structlog
 
 from ingest import venues
 from ingest.limits.gate import Gate
-from ingest.limits.messages import Ask, FromGate, Lane, Tell, Withdraw
+from ingest.limits.messages import Answered, Ask, FromGate, Lane, Tell, Withdraw
 from ingest.limits.turns import LimitOf, Turns
 from ingest.venues.base import RestLimits
 
@@ -22,15 +22,19 @@ DEFAULT_REST_LIMITS = RestLimits(weight=(60, 60.0))
 def venue_limit(lane: Lane) -> tuple[int, float]:
     """Return what the venue allows one address on *lane*.
 
-    Of attempts to connect, in a window somewhat longer than the venue's: it counts an
-    attempt when it arrives, and one may take longer on its way than the next; of some
-    hundred that are made at once, seconds.
+    In a window somewhat longer than the venue's: it counts what arrives, and one may take
+    longer on its way than the next; of some hundred attempts that are made at once, seconds.
     """
     venue = venues.get(lane.venue)
     if lane.kind == "connect":
-        count, window_s = venue.limits.connects
-        return count, window_s + _JITTER_S + window_s * _JITTER_SHARE
-    return (venue.rest_limits or DEFAULT_REST_LIMITS).weight
+        limit = venue.limits.connects
+    elif lane.kind == "rest":
+        limit = (venue.rest_limits or DEFAULT_REST_LIMITS).weight
+    else:
+        assert venue.limits.messages_per_host is not None
+        limit = venue.limits.messages_per_host
+    count, window_s = limit
+    return count, window_s + _JITTER_S + window_s * _JITTER_SHARE
 
 
 class Broker:
@@ -60,6 +64,8 @@ class Broker:
                 self._turns.ask((owner, message.id), message.lane, message.weight)
             case Withdraw():
                 self._turns.withdraw((owner, message.id))
+            case Answered():
+                self._turns.answered((owner, message.id), time.monotonic())
             case Tell():
                 self._tell(message)
         self._serve()

@@ -32,6 +32,13 @@ class Budget:
         self._uses.append((now_s, weight))
         self._used += weight
 
+    def move(self, weight: int, used_s: float, now_s: float) -> None:
+        """Count a use of then from now on: it took so long, and the venue may have it from now."""
+        if (used_s, weight) in self._uses:  # else it is forgotten already
+            self._uses.remove((used_s, weight))
+            self._used -= weight
+        self.use(weight, now_s)
+
     def believe(self, used: int, now_s: float) -> None:
         """The venue counts *used* in its window: if that is more than we know of, so be it.
 

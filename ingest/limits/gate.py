@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from ingest.limits.messages import Ask, FromGate, Lane, Tell, Withdraw
+from ingest.limits.messages import Answered, Ask, FromGate, Lane, Tell, Withdraw
 
 
 class Gate:
@@ -14,8 +14,10 @@ class Gate:
         self._number = 0
         self._waiting: dict[int, asyncio.Future[None]] = {}
 
-    async def turn(self, lane: Lane, weight: int = 1, *, timeout_s: float) -> None:
+    async def turn(self, lane: Lane, weight: int = 1, *, timeout_s: float) -> int:
         """Wait until it is our turn, and use it at once: it counts from now.
+
+        Returns its number, for `answered`.
 
         Raises:
             TimeoutError: not within *timeout_s*; the place in the queue is given up.
@@ -32,6 +34,11 @@ class Gate:
             raise
         finally:
             del self._waiting[number]
+        return number
+
+    def answered(self, number: int) -> None:
+        """Say that what this turn was for is over. It may have been late: it counts from now."""
+        self._send(Answered(number))
 
     def tell(
         self, lane: Lane, *, used: int | None = None, stay_away_s: float | None = None

@@ -7,11 +7,13 @@ from msgspec import Struct
 
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 
+Kind = Literal["connect", "rest", "message"]
+
 
 class Lane(Struct, frozen=True):
-    """What is limited: attempts to connect, or requests; of which venue, at which host."""
+    """What is limited: attempts to connect, requests, messages; of which venue, at which host."""
 
-    kind: Literal["connect", "rest"]
+    kind: Kind
     venue: str
     host: str  # with its port
 
@@ -44,10 +46,16 @@ class Go(Struct, frozen=True, tag="go"):
     id: int
 
 
-FromGate = Ask | Withdraw | Tell
+class Answered(Struct, frozen=True, tag="answered"):
+    """What it was our turn for is over: the venue has counted it, at some time until now."""
+
+    id: int
 
 
-def lane(kind: Literal["connect", "rest"], venue: str, url: str) -> Lane:
+FromGate = Ask | Withdraw | Tell | Answered
+
+
+def lane(kind: Kind, venue: str, url: str) -> Lane:
     """Return the lane of a URL."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()

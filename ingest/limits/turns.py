@@ -19,6 +19,7 @@ class _Queue(Struct):
     host: str
     budget: Budget
     waiting: dict[Ticket, int]  # weight
+    is_answered: bool  # every turn's use is followed by `Turns.answered`
 
 
 class Turns:
@@ -35,6 +36,8 @@ class Turns:
         self._queues: dict[tuple[str, str, int, float], _Queue] = {}
         self._where: dict[Ticket, _Queue] = {}
         self._banned: dict[str, float] = {}  # until when, by host
+        # REST requests whose turn it was and that are not answered yet: weight, since when.
+        self._under_way: dict[Ticket, tuple[_Queue, int, float]] = {}
 
     def ask(self, ticket: Ticket, lane: Lane, weight: int) -> None:
         """Take a place in the queue."""
@@ -44,12 +47,22 @@ class Turns:
 
     def withdraw(self, ticket: Ticket) -> None:
         """Give the place up; nothing happens if it was this one's turn already."""
+        self._under_way.pop(ticket, None)
         queue = self._where.pop(ticket, None)
         if queue is not None:
             del queue.waiting[ticket]
 
+    def answered(self, ticket: Ticket, now_s: float) -> None:
+        """Count a request from now on. It was sent at its turn, but it arrived later."""
+        found = self._under_way.pop(ticket, None)
+        if found is not None:
+            queue, weight, used_s = found
+            queue.budget.move(weight, used_s, now_s)
+
     def forget(self, owner: int) -> None:
         """Give up all places of one who is gone. What it used stays used."""
+        for ticket in [ticket for ticket in self._under_way if ticket[0] == owner]:
+            del self._under_way[ticket]
         for ticket in [ticket for ticket in self._where if ticket[0] == owner]:
             self.withdraw(ticket)
 
@@ -72,6 +85,8 @@ class Turns:
                 ticket, weight = next(iter(queue.waiting.items()))
                 queue.budget.use(weight, now_s)
                 self.withdraw(ticket)
+                if queue.is_answered:
+                    self._under_way[ticket] = (queue, weight, now_s)
                 due.append(ticket)
         return due
 
@@ -96,5 +111,6 @@ class Turns:
         key = (lane.kind, lane.host, limit, window_s)
         queue = self._queues.get(key)
         if queue is None:
-            queue = self._queues[key] = _Queue(lane.host, Budget(limit, window_s), {})
+            budget = Budget(limit, window_s)
+            queue = self._queues[key] = _Queue(lane.host, budget, {}, lane.kind == "rest")
         return queue

@@ -13,10 +13,16 @@ from wscore import AsyncSession, CurlError
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024  # the largest listing known has some 20 MB
 _SHOWN_CHARS = 200
+# Of one process. Each has a thread: of a hundred that get their turns at once the last
+# would be on its way so late that the venue counts it in its next window.
+_AT_ONCE = 4
 
 
 class RestClient:
-    """Asks one venue; every request waits at the gate that all our processes share."""
+    """Asks one venue; every request waits at the gate that all our processes share.
+
+    A few at a time: one that has got its turn is sent at once. The others wait in order.
+    """
 
     def __init__(
         self, venue: Venue, base_url: str, session: AsyncSession, gate: Gate, **options: Any
@@ -29,6 +35,7 @@ class RestClient:
         self._options = options
         self._lane = lane("rest", venue.name, base_url)
         self._limits = venue.rest_limits or DEFAULT_REST_LIMITS
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def fetch(self, request: RestRequest, *, timeout_s: float = 30.0) -> bytes:
         """Return the body of a successful answer.
@@ -40,16 +47,31 @@ class RestClient:
             RestError: no turn or no answer in time, no connection, or a refusal.
         """
         what = f"{self._venue.name} {request.method} {request.path.partition('?')[0]}"
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        late = (
+            f"{what}: not sent: no turn within {timeout_s:g} s at {self._lane.host}, whose "
+            "limit is used up or which asked us to stay away"
+        )
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._room.acquire()
+        except TimeoutError as exc:
+            raise RestError(late) from exc
+        try:
+            left_s = deadline - asyncio.get_running_loop().time()
+            turn = await self._gate.turn(self._lane, request.weight, timeout_s=left_s)
+            try:
+                return await self._ask(request, what, deadline)
+            finally:
+                self._gate.answered(turn)
+        except TimeoutError as exc:
+            raise RestError(late) from exc
+        finally:
+            self._room.release()
+
+    async def _ask(self, request: RestRequest, what: str, deadline: float) -> bytes:
         # A body is JSON at every venue that takes one.
         kind = {"Content-Type": "application/json"} if request.body else {}
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        try:
-            await self._gate.turn(self._lane, request.weight, timeout_s=timeout_s)
-        except TimeoutError as exc:
-            raise RestError(
-                f"{what}: not sent: no turn within {timeout_s:g} s at {self._lane.host}, whose "
-                "limit is used up or which asked us to stay away"
-            ) from exc
         try:
             answer = await self._session.request(
                 request.method,

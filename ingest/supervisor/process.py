@@ -10,14 +10,14 @@ import msgspec
 import structlog
 
 from ingest.feed.status import WorkerStatus
-from ingest.limits import Ask, Tell, Withdraw
+from ingest.limits import FromGate
 from ingest.worker.start import FromSupervisor, WorkerStart
 
 _log = structlog.get_logger(__name__)
 
 _MAX_REPORT_BYTES = 64 * 1024 * 1024
 # All that a worker says; each is one line.
-Message = WorkerStatus | Ask | Withdraw | Tell
+Message = WorkerStatus | FromGate
 
 _decode: Callable[[bytes], Message] = msgspec.json.Decoder(Message).decode
 

@@ -96,6 +96,15 @@ class Limits(Struct, frozen=True, kw_only=True):
     requests_per_s: float  # messages towards the venue, pings included
     connects: tuple[int, float]  # attempts, per this many seconds
     ack_timeout_s: float = 10.0
+    # From the opening of a connection to our first request.
+    first_request_after_s: float = 0.0
+    # Messages of all our connections together, per this many seconds, where the venue
+    # counts those. The first of each connection, pings and answers are not among them:
+    # of what the venue allows, this leaves room for as many as `connects` and those are.
+    messages_per_host: tuple[int, float] | None = None
+    # Of one address at a time; a plan that has more says so.
+    topics_per_host: int | None = None
+    connections_per_host: int | None = None
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True):
@@ -220,11 +229,18 @@ class Backfill(Struct, frozen=True, kw_only=True):
     field: Literal["id", "seq"] = "id"
 
 
+class Admission(Struct, frozen=True, kw_only=True):
+    """What one connection is opened with."""
+
+    url: str
+    heartbeat: Heartbeat | None = None  # as the venue wants it there; None: `Venue.heartbeat`
+
+
 class Ticket(Struct, frozen=True, kw_only=True):
-    """Something to ask for over REST before each connection: it gives the URL to connect to."""
+    """Something to ask for over REST before each connection: it says where to connect to."""
 
     request: RestRequest
-    url: Callable[[bytes, str], str]  # body, the URL planned; raises DecodeError
+    admit: Callable[[bytes, str], Admission]  # body, the URL planned; raises DecodeError
 
 
 def _one_group(topic: Topic) -> str:  # noqa: ARG001
@@ -262,6 +278,8 @@ class Venue(Struct, frozen=True, kw_only=True):
     # only begun anew with the whole connection.
     unsubscribe: Callable[[Sequence[Topic], int], bytes] | None = None
     opening: Sequence[bytes] = ()  # sent first on every connection
+    # Puts the time, in Unix ns, into a message of ours that is about to go out.
+    stamp: Callable[[bytes, int], bytes] | None = None
     headers: Mapping[str, str] = {}  # of every handshake and every request
     path: Callable[[str, str], str] = _same_path  # channel, instrument → `Topic.path`
     heartbeat: Heartbeat | None = None

@@ -553,9 +553,9 @@ VENUE = Venue(
         request_bytes=4096,
         # Not published; a ping after 5 s of silence is among them.
         requests_per_s=1.0,
-        # "A burst rate of 20 connections per hour" (blog, 2017-10-03); the welcome
-        # of 2021 tells of 40.
-        connects=(20, 3600.0),
+        # "A burst rate of 20 connections per hour" (blog, 2017-10-03), later 40, as the
+        # welcome of 2021 confirms, and then 60 (blog, "Updates to Rate Limits").
+        connects=(40, 3600.0),
     ),
     channels={
         # Each table begins with a `partial` of what there is, even if that is nothing.

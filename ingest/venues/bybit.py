@@ -624,6 +624,7 @@ VENUE = Venue(
         request_bytes=21_000,
         requests_per_s=5.0,  # no number is published
         connects=(500, 300.0),  # "Do not build over 500 connections in 5 minutes"
+        connections_per_host=1000,  # of each market
     ),
     channels={
         "trade": ChannelSpec(topic="publicTrade.{symbol}", decode=_trades),

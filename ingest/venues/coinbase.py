@@ -288,6 +288,7 @@ VENUE = Venue(
         request_bytes=16 * 1024,  # not published; "message size is too large" cuts off
         # "Messages sent by the client every second per IP: 100", of all connections.
         requests_per_s=8.0,
+        messages_per_host=(80, 1.0),
         connects=(8, 1.0),  # "Requests per second per IP: 8", 20 in bursts
     ),
     channels={

@@ -376,10 +376,11 @@ VENUE = Venue(
         topics_per_connection=30,
         topics_per_request=30,
         request_bytes=16 * 1024,  # not published
-        # "unauthenticated messages are rate-limited at 8 per second per IP address", of
-        # all connections.
+        # "unauthenticated messages are rate-limited at 8 per second per IP address": those
+        # of all connections together, the first of each among them.
         requests_per_s=4.0,
-        connects=(8, 1.0),  # "connections are rate-limited at 8 per second per IP address"
+        messages_per_host=(4, 1.0),
+        connects=(3, 1.0),  # "rate-limited at 8 per second per IP address"; see above
     ),
     channels={
         "trade": ChannelSpec(topic="market_trades:{symbol}", decode=_trades),

@@ -446,9 +446,10 @@ VENUE = Venue(
         topics_per_connection=400,
         topics_per_request=100,  # not published; so many were accepted (probe of 2026-09-22)
         request_bytes=8192,  # not published
-        # "100 requests per second", but only the part of it that is left of the
-        # second in which the connection was opened.
+        # "100 requests per second", but only the part of it that is left of the second in
+        # which the connection was opened: the first request had better come a second later.
         requests_per_s=4.0,
+        first_request_after_s=1.0,
         connects=(10, 10.0),  # not published
     ),
     channels={

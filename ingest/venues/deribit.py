@@ -542,6 +542,7 @@ VENUE = Venue(
         # "32 simultaneous connections per IP address", requests over HTTP included;
         # of how fast they may follow each other nothing is said.
         connects=(20, 60.0),
+        connections_per_host=32,
     ),
     opening=(_HEARTBEAT,),
     channels={

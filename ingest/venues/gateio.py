@@ -56,9 +56,6 @@ _BOOK = "spot.order_book_update"
 # One topic a request: the payload is not a list of pairs.
 _SINGLE: Final = (_CANDLES, _BOOK)
 _SPEED = "100ms"
-# Required. Only requests that are signed have theirs checked; the documentation's
-# own examples have 123456.
-_TIME = 123456
 _REST_DEPTH = 100
 _INSTRUMENT = re.compile(r"[A-Z0-9]+-[A-Z0-9]+").fullmatch
 
@@ -405,13 +402,18 @@ def _request(event: str, topics: Sequence[Topic], request_id: int) -> bytes:
         payload = [topic.name.partition(":")[2] for topic in topics]
     return msgspec.json.encode(
         {
-            "time": _TIME,
             "id": request_id,
             "channel": channel,
             "event": event,
             "payload": payload,
         }
     )
+
+
+def _stamp(message: bytes, now_ns: int) -> bytes:
+    # Required, of every message. "Gap between request time and server time must not
+    # exceed 60 seconds".
+    return b'{"time":%d,%b' % (now_ns // NS_PER_S, message[1:])
 
 
 VENUE = Venue(
@@ -425,8 +427,8 @@ VENUE = Venue(
         topics_per_request=50,
         request_bytes=8 * 1024,
         requests_per_s=10.0,
-        # No limit on attempts is published; of connections, 300 an address are known of.
-        connects=(60, 60.0),
+        connects=(60, 60.0),  # no limit on attempts is published
+        connections_per_host=300,  # "Number of connections per IP: ≤ 300"
     ),
     channels={
         "trade": ChannelSpec(topic="spot.trades:{symbol}", decode=_trades),
@@ -441,9 +443,8 @@ VENUE = Venue(
     subscribe=partial(_request, "subscribe"),
     unsubscribe=partial(_request, "unsubscribe"),
     request_group=_request_group,
-    heartbeat=Heartbeat(
-        payload=b'{"time":%d,"channel":"spot.ping"}' % _TIME, after_idle_s=15.0, timeout_s=10.0
-    ),
+    stamp=_stamp,
+    heartbeat=Heartbeat(payload=b'{"channel":"spot.ping"}', after_idle_s=15.0, timeout_s=10.0),
     # 200 requests in 10 seconds for each public endpoint, by address.
     rest_limits=RestLimits(weight=(200, 10.0)),
     instruments=InstrumentList(

@@ -475,10 +475,14 @@ VENUE = Venue(
         # "Maximum of 1000 websocket subscriptions" per address, over all connections
         # (for-developers/api/rate-limits, as are the others).
         topics_per_connection=1000,
+        topics_per_host=1000,
+        connections_per_host=10,  # "Maximum of 10 websocket connections"
         topics_per_request=1,  # a request names one subscription
         request_bytes=4096,  # not published
-        # "2000 messages per minute across all connections": so three can go at once.
+        # "2000 messages per minute across all connections"; of which there are at most 10,
+        # with some pings.
         requests_per_s=10.0,
+        messages_per_host=(1800, 60.0),
         connects=(30, 60.0),  # "maximum of 30 new connections per minute"
     ),
     channels={

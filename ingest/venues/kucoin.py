@@ -18,6 +18,7 @@ from ingest.errors import DecodeError
 from ingest.model import Bbo, Book, Candle, Level, Side, Ticker, Trade
 from ingest.venues.base import (
     Ack,
+    Admission,
     BookRule,
     ChannelSpec,
     Data,
@@ -156,6 +157,10 @@ class _Volumes(Struct, gc=False):
 
 class _Server(Struct, gc=False):
     endpoint: str
+    # In ms. Far from what was ever seen (18,000 and 10,000) they are refused, as a ping
+    # every few ms would break the limit on messages.
+    pingInterval: Annotated[int, Meta(ge=1000, le=600_000)] = 18_000
+    pingTimeout: Annotated[int, Meta(ge=1000, le=600_000)] = 10_000
 
 
 class _Token(Struct, gc=False):
@@ -380,14 +385,28 @@ def _instruments(bodies: Sequence[bytes]) -> list[Instrument]:
     return found
 
 
-def _url(body: bytes, planned: str) -> str:
+def _heartbeat(every_ms: int, timeout_ms: int) -> Heartbeat:
+    # It closes connections that do not ping, data or no data.
+    return Heartbeat(
+        payload=b'{"id":"0","type":"ping"}',
+        after_idle_s=every_ms / 1000,
+        timeout_s=timeout_ms / 1000,
+        always=True,
+    )
+
+
+def _admit(body: bytes, planned: str) -> Admission:
     token = _decode_token(_data_of(body))
-    endpoint = token.instanceServers[0].endpoint
+    server = token.instanceServers[0]
+    endpoint = server.endpoint
     if not endpoint.startswith("wss://"):
         raise DecodeError("bad_value", f"kucoin token: endpoint is {endpoint[:80]!r}, not wss://…")
     # Where the configuration names another address, it is meant.
     url = endpoint if planned == _WS_URL else planned
-    return f"{url}{'&' if '?' in url else '?'}token={quote(token.token, safe='')}"
+    return Admission(
+        url=f"{url}{'&' if '?' in url else '?'}token={quote(token.token, safe='')}",
+        heartbeat=_heartbeat(server.pingInterval, server.pingTimeout),
+    )
 
 
 def _to_symbol(instrument: str) -> str:
@@ -428,14 +447,14 @@ VENUE = Venue(
     rest_url="https://api.kucoin.com",
     docs_url="https://www.kucoin.com/docs/websocket/introduction",
     limits=Limits(
-        # 300 by the venue's FAQ (as github.com/keivanipchihagh/kucoin-websocket has it);
-        # what is too much is refused, topic by topic, with code 509.
+        # "Subscription limit for each connection": 300 topics in the documentation up to
+        # 2024, 400 since. What is too much is refused, topic by topic, with code 509.
         topics_per_connection=300,
         topics_per_request=100,  # symbols, of one kind of topic
         request_bytes=4096,
         # 100 per 10 seconds, pings included: one in ten is left for those.
         requests_per_s=9.0,
-        connects=(30, 60.0),  # 30 per minute (from memory)
+        connects=(30, 60.0),  # "Connection Limit: 30 per minute"
     ),
     channels={
         "trade": ChannelSpec(topic="/market/match:{symbol}", decode=_trade),
@@ -466,15 +485,11 @@ VENUE = Venue(
     subscribe=partial(_request, "subscribe"),
     unsubscribe=partial(_request, "unsubscribe"),
     request_group=_kind,
-    # `pingInterval` 18000 and `pingTimeout` 10000 of the token's answer: it closes
-    # connections that do not ping, data or no data.
-    heartbeat=Heartbeat(
-        payload=b'{"id":"0","type":"ping"}', after_idle_s=18.0, timeout_s=10.0, always=True
-    ),
+    heartbeat=_heartbeat(18_000, 10_000),  # without a ticket's word
     ticket=Ticket(
-        request=RestRequest(path="/api/v1/bullet-public", method="POST", weight=10), url=_url
+        request=RestRequest(path="/api/v1/bullet-public", method="POST", weight=10), admit=_admit
     ),
-    rest_limits=RestLimits(weight=(2000, 30.0)),  # public pool: 2000 per 30 s (from memory)
+    rest_limits=RestLimits(weight=(2000, 30.0)),  # "Public … 2000/30s", by address
     instruments=InstrumentList(
         requests=(
             RestRequest(path="/api/v1/symbols", weight=4),

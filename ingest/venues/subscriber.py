@@ -56,11 +56,11 @@ class Subscriber:
     """
 
     def __init__(self, venue: Venue, topics: Sequence[Topic], now_ns: int) -> None:
-        """Queue what the venue wants first, then *topics*; the first may go out at *now_ns*."""
+        """Queue what the venue wants first, then *topics*; connected at *now_ns*."""
         self._venue = venue
         self._ack_timeout_ns = round(venue.limits.ack_timeout_s * _NS_PER_S)
         self._pace_ns = round(_NS_PER_S / venue.limits.requests_per_s)
-        self._may_send_ns = now_ns
+        self._may_send_ns = now_ns + round(venue.limits.first_request_after_s * _NS_PER_S)
         self._request_id = 0
         self._plain = deque(venue.opening)  # to be sent first; nobody waits for the answers
         self._queue: deque[_Chunk] = deque()
@@ -86,15 +86,19 @@ class Subscriber:
         """Whether every topic has come to its end: nothing to send, nothing awaited."""
         return not (self._plain or self._queue or self._to_leave or self._sent)
 
-    def wait_ns(self, now_ns: int) -> int | None:
+    def wait_ns(self, now_ns: int, *, sending: bool = True) -> int | None:
         """Return how long until there is something to send or to expire.
 
-        0 means now, `None` not before an answer comes.
+        0 means now, `None` not before an answer comes. Not *sending*: only to expire.
         """
         due = [sent.deadline_ns for sent in self._sent.values()]
-        if self._plain or self._queue or self._to_leave:
+        if sending and self._has_request:
             due.append(self._may_send_ns)
         return max(0, min(due) - now_ns) if due else None
+
+    def has_request(self, now_ns: int) -> bool:
+        """Whether `next_request` would return one."""
+        return self._has_request and now_ns >= self._may_send_ns
 
     def next_request(self, now_ns: int) -> bytes | None:
         """Return the request to send now, `None` if there is none or the pacing forbids it.
@@ -203,6 +207,10 @@ class Subscriber:
         self.unanswered.update(_flat(abandoned))
         self._miss(_flat(abandoned))
         return Expired(tuple(_flat(retried)), tuple(_flat(abandoned)))
+
+    @property
+    def _has_request(self) -> bool:
+        return bool(self._plain or self._queue or self._to_leave)
 
     def _leave(self, now_ns: int) -> bytes:
         """Build a request to leave some topics, and queue the one that asks for them anew."""

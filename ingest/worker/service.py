@@ -74,6 +74,7 @@ class WorkerService:
         self._reports: ReportPipe | None = None
         self._unread = b""  # of the supervisor's lines, one that has not come to its end
         self._gate = Gate(self._ask_supervisor)
+        self._rest_clients: dict[str, RestClient] = {}  # by venue
         self._feeds = [
             self._feed(connection, after_crash=start.restarts > 0)
             for connection in plan.connections
@@ -122,15 +123,19 @@ class WorkerService:
         )
 
     def _rest(self, connection: ConnectionPlan, venue: Venue) -> RestClient:
-        return RestClient(
-            venue,
-            connection.rest_url,
-            self._session,
-            self._gate,
-            proxy=connection.proxy,
-            impersonate=connection.impersonate,
-            verify=connection.ca_file or connection.verify,
-        )
+        """Return the one client of a venue: all its connections are configured alike."""
+        client = self._rest_clients.get(venue.name)
+        if client is None:
+            client = self._rest_clients[venue.name] = RestClient(
+                venue,
+                connection.rest_url,
+                self._session,
+                self._gate,
+                proxy=connection.proxy,
+                impersonate=connection.impersonate,
+                verify=connection.ca_file or connection.verify,
+            )
+        return client
 
     def _start(self, feed: FeedConnection) -> None:
         task = asyncio.create_task(feed.run(), name=feed.name)

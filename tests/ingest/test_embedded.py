@@ -20,7 +20,7 @@ import uvloop
 import ingest.embedded
 from ingest.embedded import EmbeddedServer
 from ingest.errors import EmbeddedServerError
-from ingest.sinks.adopt import Target
+from ingest.sinks.adopt import Server
 
 DEADLINE_S = 10.0
 
@@ -161,7 +161,7 @@ async def test_a_long_directory_name_gets_a_short_socket_path(data: Path) -> Non
 async def test_names_with_odd_characters_work_in_the_url(data: Path) -> None:
     """The URL is quoted, as redis-py expects it."""
     async with started(data / "a b%20c#d?e") as server:
-        reader, writer = await Target(server.url, timeout_s=5, client_name="t").connect()
+        reader, writer = await Server(server.url, timeout_s=5, client_name="t").connect()
         writer.write(b"PING\r\n")
         assert await reader.readline() == b"+PONG\r\n"
         writer.close()

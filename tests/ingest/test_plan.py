@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ingest import venues
 from ingest.config import Config, FeedConfig, Selector, VenueConfig
@@ -203,6 +204,26 @@ def test_where_rest_is(given: dict[str, str], rest: str, said: bool) -> None:
 
     assert made.workers[0].connections[0].rest_url == rest
     assert any("no snapshots" in note for note in made.notes) == said
+
+
+def test_more_than_an_address_may_have() -> None:
+    """It is said, for each venue and each of its limits; of topics those that it counts."""
+    coins = tuple(f"{feed('a', 520).instruments[n][:3]}-USDC-PERP" for n in range(520))
+    busy = FeedConfig(
+        venue="hyperliquid",
+        channels=("trade", "bbo", "mark", "funding"),
+        instruments=coins,
+        name="a",
+    )
+    few = structs.replace(busy, channels=("mark", "funding"))
+    spread = VenueConfig(topics_per_connection=104)
+    config = Config(feeds=(busy,), venues={"hyperliquid": spread})
+
+    assert plan(config).notes == (
+        "hyperliquid allows one address 1000 topics; these are 1560",
+        "hyperliquid allows one address 10 connections; these are 20",
+    )
+    assert plan(Config(feeds=(few,))).notes == ()
 
 
 def test_a_selector_cannot_be_planned() -> None:

@@ -4,6 +4,7 @@ A test that finds no breach proves something only if there would have been one t
 """
 
 import contextlib
+import gzip
 import json
 import socket
 import time
@@ -11,7 +12,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
+import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -19,42 +22,94 @@ from websockets.sync.client import ClientConnection, connect
 from tests.servers.strict.families import FAMILIES
 from tests.servers.strict.rules import RULES
 
-PATHS = {"binance": "/stream", "binance-usdm": "/market/stream", "okx": "/ws/v5/public"}
+PATHS = {
+    **{"binance": "/stream", "binance-usdm": "/market/stream", "okx": "/ws/v5/public"},
+    **{"htx": "/ws", "htx-usdm": "/linear-swap-ws", "htx-coinm": "/swap-ws"},
+}
 
 
 def request(family: str, symbols: list[str]) -> list[str]:
     """What subscribes to the trades of these at a venue, as its documentation has it."""
+    bodies: list[dict[str, Any]]
     match family:
         case "binance" | "binance-usdm" | "binance-coinm":
             params = [f"{symbol.lower()}@aggTrade" for symbol in symbols]
-            return [json.dumps({"method": "SUBSCRIBE", "params": params, "id": 1})]
+            bodies = [{"method": "SUBSCRIBE", "params": params, "id": 1}]
         case "okx":
             args = [{"channel": "trades", "instId": symbol} for symbol in symbols]
-            return [json.dumps({"op": "subscribe", "args": args})]
+            bodies = [{"op": "subscribe", "args": args}]
         case "kraken":
-            params_ = {"channel": "trade", "symbol": symbols}
-            return [json.dumps({"method": "subscribe", "params": params_, "req_id": 1})]
+            wanted = {"channel": "trade", "symbol": symbols}
+            bodies = [{"method": "subscribe", "params": wanted, "req_id": 1}]
+        case "kraken-v1":
+            head = {"event": "subscribe", "reqid": 1, "subscription": {"name": "trade"}}
+            bodies = [{**head, "pair": symbols}]
         case "coinbase":
-            body = {"type": "subscribe", "product_ids": symbols, "channels": ["matches"]}
-            return [json.dumps(body)]
+            bodies = [{"type": "subscribe", "product_ids": symbols, "channels": ["matches"]}]
+        case "coinbase-advanced":
+            bodies = [{"type": "subscribe", "product_ids": symbols, "channel": "market_trades"}]
         case "bybit":
-            args_ = [f"publicTrade.{symbol}" for symbol in symbols]
-            return [json.dumps({"op": "subscribe", "args": args_, "req_id": "1"})]
+            topics = [f"publicTrade.{symbol}" for symbol in symbols]
+            bodies = [{"op": "subscribe", "args": topics, "req_id": "1"}]
         case "bitfinex":
-            bodies = [
-                {"event": "subscribe", "channel": "trades", "symbol": f"t{symbol}"}
-                for symbol in symbols
-            ]
-            return [json.dumps(body) for body in bodies]
+            trades = {"event": "subscribe", "channel": "trades"}
+            bodies = [{**trades, "symbol": f"t{symbol}"} for symbol in symbols]
         case "deribit":
             channels = [f"trades.{symbol}.100ms" for symbol in symbols]
-            params__ = {"channels": channels}
-            return [json.dumps({"id": 1, "method": "public/subscribe", "params": params__})]
-    raise AssertionError(family)
+            bodies = [{"id": 1, "method": "public/subscribe", "params": {"channels": channels}}]
+        case "gemini":
+            bodies = [{"type": "subscribe", "subscriptions": [{"name": "l2", "symbols": symbols}]}]
+        case "bitstamp":
+            names = [f"live_trades_{symbol.lower()}" for symbol in symbols]
+            bodies = [{"event": "bts:subscribe", "data": {"channel": name}} for name in names]
+        case "crypto-com":
+            names = [f"trade.{symbol}" for symbol in symbols]
+            bodies = [{"id": 1, "method": "subscribe", "params": {"channels": names}}]
+        case "hyperliquid":
+            wanted_ = [{"type": "trades", "coin": symbol} for symbol in symbols]
+            bodies = [{"method": "subscribe", "subscription": each} for each in wanted_]
+        case "gateio":
+            bodies = [gate("spot.trades", symbols)]
+        case "kucoin":
+            topic = f"/market/match:{','.join(symbols)}"
+            bodies = [{"id": "1", "type": "subscribe", "topic": topic, "response": True}]
+        case "htx" | "htx-usdm" | "htx-coinm":
+            bodies = [{"sub": f"market.{symbol}.trade.detail", "id": "1"} for symbol in symbols]
+        case "bitmex":
+            bodies = [{"op": "subscribe", "args": [f"trade:{symbol}" for symbol in symbols]}]
+        case _:
+            raise AssertionError(family)
+    return [json.dumps(body) for body in bodies]
 
 
-def opened(venue: Any, family: str) -> ClientConnection:
-    return connect(venue.url + PATHS.get(family, "/"), compression=None, ping_interval=None)
+def gate(channel: str, payload: list[str]) -> dict[str, Any]:
+    head = {"time": int(time.time()), "id": 1, "channel": channel, "event": "subscribe"}
+    return {**head, "payload": payload}
+
+
+def address(venue: Any, family: str) -> str:
+    """Where to connect to; of KuCoin with the token that is needed there."""
+    url: str = venue.url + PATHS.get(family, "/")
+    if family != "kucoin":
+        return url
+    body = json.loads(asked(venue, "/api/v1/bullet-public", method="POST")[1])
+    return f"{url}?token={quote(body['data']['token'], safe='')}"
+
+
+def opened(venue: Any, family: str, url: str = "") -> ClientConnection:
+    return connect(url or address(venue, family), compression=None, ping_interval=None)
+
+
+def asked(venue: Any, path: str, method: str = "GET") -> tuple[int, bytes]:
+    """Status and body of a REST answer."""
+    url = venue.url.replace("ws:", "http:") + path
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, method=method), timeout=5
+        ) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as exc:
+        return exc.code, exc.read()
 
 
 def end_of(ws: ClientConnection, within_s: float = 5.0) -> tuple[list[str], int | None]:
@@ -63,7 +118,8 @@ def end_of(ws: ClientConnection, within_s: float = 5.0) -> tuple[list[str], int 
     try:
         while time.monotonic() < end:
             with contextlib.suppress(TimeoutError):
-                got.append(str(ws.recv(timeout=0.1)))
+                frame = ws.recv(timeout=0.1)
+                got.append(frame if isinstance(frame, str) else gzip.decompress(frame).decode())
     except ConnectionClosed as exc:
         return got, exc.rcvd.code if exc.rcvd else 1006
     return got, None
@@ -95,6 +151,10 @@ def at_once(family: str, count: int) -> Callable[[ClientConnection], None]:
 def pongs(ws: ClientConnection) -> None:
     for _ in range(6):
         ws.pong(b"unsolicited")
+
+
+def sends(body: dict[str, Any]) -> Callable[[ClientConnection], None]:
+    return lambda ws: ws.send(json.dumps(body))
 
 
 def nothing(ws: ClientConnection) -> None:
@@ -140,7 +200,163 @@ BREACHES: dict[str, tuple[str, dict[str, Any], Callable[[Any], None], str, int |
         *("bitfinex", {}, each("bitfinex", 26), "topics_per_connection", None, "10305"),
     ),
     "deribit: subscriptions": ("deribit", {}, each("deribit", 11), "subscribes", 1008, "10028"),
+    "gateio: an old request": (
+        *("gateio", {}, sends({**gate("spot.trades", ["A_B"]), "time": 123456})),
+        *("request_age_s", None, "Gap between request time"),
+    ),
+    "gateio: a request that is too early": (
+        *("gateio", {}, sends({**gate("spot.trades", ["A_B"]), "time": int(time.time()) + 3600})),
+        *("request_age_s", None, "Gap between request time"),
+    ),
+    "gateio: several books in a request": (
+        *("gateio", {}, sends(gate("spot.order_book_update", ["A_B", "C_D"]))),
+        *("malformed", 1008, ""),
+    ),
+    "kucoin: topics in a request": (
+        *("kucoin", {}, at_once("kucoin", 101), "topics_per_request", None, "100 per time"),
+    ),
+    "kucoin: topics": (
+        *("kucoin", {"topics_per_connection": 3}, at_once("kucoin", 4)),
+        *("topics_per_connection", None, '"code":509'),
+    ),
+    "kucoin: messages": ("kucoin", {}, each("kucoin", 101), "messages", 1000, ""),
+    "kucoin: PING frames count": (
+        *("kucoin", {"messages": ["window", 5, 10.0]}, pongs, "messages", 1000, ""),
+    ),
+    # Data and requests are no substitute.
+    "kucoin: no ping": (
+        *("kucoin", {"client_ping": [0.3, 0.2]}, each("kucoin", 1), "client_ping", 1000, ""),
+    ),
+    "htx: topics in a request": (
+        *("htx", {}, sends({"sub": ["market.a.bbo", "market.b.bbo"], "id": "1"})),
+        *("topics_per_request", 1008, ""),
+    ),
+    "htx-usdm: a notification at the path of data": (
+        *("htx-usdm", {}, sends({"op": "sub", "cid": "1", "topic": "public.A-USDT.funding_rate"})),
+        *("wrong_path", 1008, ""),
+    ),
+    "htx-coinm: marks at the path of data": (
+        *("htx-coinm", {}, sends({"sub": "market.A-USD.mark_price.1min", "id": "1"})),
+        *("wrong_path", 1008, ""),
+    ),
+    "htx-coinm: topics in a request": (
+        *("htx-coinm", {}, sends({"sub": ["market.A-USD.bbo", "market.B-USD.bbo"], "id": "1"})),
+        *("topics_per_request", 1008, ""),
+    ),
+    "htx-usdm: topics in a request": (
+        *("htx-usdm", {}, sends({"sub": ["market.A-USDT.bbo", "market.B-USDT.bbo"], "id": "1"})),
+        *("topics_per_request", 1008, ""),
+    ),
+    "htx: an answer to no ping": ("htx", {}, sends({"pong": 1}), "malformed", 1008, ""),
+    "htx: no pong": ("htx", {"ping": [0.1, 0.2]}, nothing, "ping", 1008, '"ping":'),
+    "htx-usdm: no pong": ("htx-usdm", {"ping": [0.1, 0.2]}, nothing, "ping", 1008, '"ping":'),
+    "htx-coinm: no pong": ("htx-coinm", {"ping": [0.1, 0.2]}, nothing, "ping", 1008, '"ping":'),
+    "bitmex: a ping in JSON": ("bitmex", {}, sends({"op": "ping"}), "malformed", 1008, ""),
 }
+
+
+def rude(family: str, rule: str) -> tuple[dict[str, Any], Callable[[Any], None]]:
+    """What to scale a rule down to, and what breaks it then."""
+    plainly = {"messages_count_control": False, "messages_pro_rata": False}
+    a_few: dict[str, Any] = {"messages": ["window", 3, 60.0], **plainly}
+    match rule:
+        case "topics_per_connection" | "topics_per_request" | "topics_per_host":
+            return {rule: 3}, alone(family, at_once(family, 4))
+        case "topic_bytes_per_connection":
+            return {rule: 5}, alone(family, at_once(family, 4))
+        case "request_bytes":
+            return {rule: 20}, alone(family, at_once(family, 1))
+        case "messages":
+            return a_few, alone(family, each(family, 4))
+        case "messages_count_control":
+            return {"messages": a_few["messages"]}, alone(family, pongs)
+        case "messages_per_host":
+            return a_few, lambda venue: together(venue, family, each(family, 2), 2)
+        case "messages_pro_rata":  # of one a second, nothing is left once that has begun
+            return {"messages": ["window", 1, 1.0]}, alone(family, each(family, 1))
+        case "subscribes":
+            return {rule: ["window", 3, 60.0]}, alone(family, each(family, 4))
+        case "subscribe_within_s" | "client_quiet_s":
+            return {rule: 0.2}, alone(family, nothing)
+        case "quiet_s":
+            return {rule: 0.2, "subscribe_within_s": None}, alone(family, nothing)
+        case "ping":
+            return {rule: [0.1, 0.2]}, lambda venue: never_answering(venue, family)
+        case "leave_within_s":
+            return {rule: 0.2}, lambda venue: staying(venue, family)
+        case "client_ping":
+            return {rule: [0.1, 0.1]}, alone(family, nothing)
+        case "request_age_s":
+            return {rule: -1.0}, alone(family, each(family, 1))
+        case "ban_after_disconnects":
+            limits = {**a_few, rule: 1}
+            return limits, lambda venue: together(venue, family, each(family, 4), 2)
+    raise AssertionError(f"nobody breaks {rule}")
+
+
+def alone(family: str, act: Callable[[ClientConnection], None]) -> Callable[[Any], None]:
+    return lambda venue: together(venue, family, act, 1)
+
+
+def together(venue: Any, family: str, act: Callable[[ClientConnection], None], count: int) -> None:
+    """Several connections, until the venue has something to say about it."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            with contextlib.suppress(InvalidStatus, ConnectionClosed, TimeoutError):
+                ws = stack.enter_context(opened(venue, family))
+                act(ws)
+                ws.recv(timeout=0.1)
+        venue.wait("violation")
+
+
+def never_answering(venue: Any, family: str) -> None:
+    with socket.create_connection(("127.0.0.1", venue.port)) as plain:
+        plain.sendall(
+            b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        plain.recv(4096)
+        if family == "deribit":  # which asks those who want to be asked
+            wish = b'{"id":9,"method":"public/set_heartbeat","params":{"interval":10}}'
+            plain.sendall(bytes([0x81, 0x80 | len(wish), 0, 0, 0, 0]) + wish)
+        venue.wait("violation")
+
+
+def staying(venue: Any, family: str) -> None:
+    with opened(venue, family):
+        venue.tell("leave")
+        venue.wait("violation")
+
+
+# No limits by themselves; or broken at every venue below.
+MANNERS = ("ban_s", "ban_status", "connects", "open_connections", "rest")
+LIMITED = [
+    (family, rule)
+    for family, rules in RULES.items()
+    for rule, value in msgspec.structs.asdict(rules).items()
+    # Of one topic in a request there is no way to send two, or one of its own: `BREACHES`.
+    if value and rule not in MANNERS and (rule, value) != ("topics_per_request", 1)
+]
+# Each kind at one venue; at all of them, of which each has its own way to ask, takes minutes.
+FIRST = {rule: family for family, rule in reversed(LIMITED)}
+
+
+@pytest.mark.parametrize(
+    ("family", "rule"),
+    [
+        pytest.param(family, rule, marks=() if FIRST[rule] == family else pytest.mark.long)
+        for family, rule in LIMITED
+    ],
+)
+def test_every_limit_can_be_broken(kit: Any, family: str, rule: str) -> None:
+    """A client that does so is caught, at this venue."""
+    changes, act = rude(family, rule)
+    venue = kit.strict(family, rules=changes, rate=0.01)
+    broken = {"messages_per_host": "messages", "messages_count_control": "messages"}
+    expected = {"ban_after_disconnects": "banned"}.get(rule, broken.get(rule, rule))
+    act(venue)
+
+    assert expected in {violation["rule"] for violation in venue.report()["violations"]}
 
 
 @pytest.mark.parametrize("breach", BREACHES)
@@ -163,20 +379,39 @@ def test_too_many_attempts(kit: Any, family: str) -> None:
     ban_s = 1.0
     limit = [["window", 2, 0.5]]
     venue = kit.strict(family, rules={"connects": limit, "ban_s": ban_s})
+    url = address(venue, family)
     for _ in range(2):
-        with opened(venue, family):
+        with opened(venue, family, url):
             pass
     for _ in range(2):
-        with pytest.raises(InvalidStatus) as refused, opened(venue, family):
+        with pytest.raises(InvalidStatus) as refused, opened(venue, family, url):
             pass
         assert refused.value.response.status_code == RULES[family].ban_status
         assert refused.value.response.headers["Retry-After"] == "1"
     time.sleep(ban_s + 0.1)
-    with opened(venue, family):
+    with opened(venue, family, url):
         pass
 
     rules = [violation["rule"] for violation in venue.report()["violations"]]
     assert rules == ["connects", "banned"]
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if RULES[f].open_connections])
+def test_too_many_connections(kit: Any, family: str) -> None:
+    """The one too many is refused, the others stay; once one is gone there is room."""
+    venue = kit.strict(family, rules={"open_connections": 1, "connects": []})
+    url = address(venue, family)
+    with opened(venue, family, url) as ws:
+        with pytest.raises(InvalidStatus) as refused, opened(venue, family, url):
+            pass
+        assert refused.value.response.status_code == 429
+        assert end_of(ws, 0.2)[1] is None
+    venue.until(lambda report: report["open"] == 0)
+    with opened(venue, family, url):
+        pass
+
+    rules = [violation["rule"] for violation in venue.report()["violations"]]
+    assert rules == ["open_connections"]
 
 
 def test_disconnected_again_and_again(kit: Any) -> None:
@@ -200,17 +435,6 @@ def test_pings_that_are_answered(kit: Any) -> None:
     report = venue.report()
     assert report["violations"] == []
     assert report["counts"]["pings answered"] >= 3
-
-
-def test_frames_that_are_not_answered(kit: Any) -> None:
-    """A client that does not read gets no PONG out."""
-    venue = kit.strict("binance", rules={"ping": [0.1, 0.3]})
-    with socket.create_connection(("127.0.0.1", venue.port)) as plain:
-        plain.sendall(
-            b"GET /stream HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
-        assert venue.wait("violation")["rule"] == "ping"
 
 
 def test_requests_that_are_not_answered(kit: Any) -> None:
@@ -241,6 +465,69 @@ def test_weight_of_requests(kit: Any) -> None:
     assert statuses == [(200, "250"), (200, "500"), (429, "120"), (418, "120")]
     rules = [violation["rule"] for violation in venue.report()["violations"]]
     assert rules == ["rest", "banned"]
+
+
+# Of each venue one that costs little, and what it weighs.
+REST = {
+    **{"binance": ("GET", "/api/v3/depth?symbol=BTCUSDT&limit=100", 5)},
+    **{"binance-usdm": ("GET", "/fapi/v1/depth?symbol=BTCUSDT&limit=50", 2)},
+    **{"binance-coinm": ("GET", "/dapi/v1/depth?symbol=BTCUSD_PERP&limit=50", 2)},
+    **{"bitstamp": ("GET", "/api/v2/order_book/btcusd/", 1)},
+    **{"gateio": ("GET", "/api/v4/spot/order_book?currency_pair=A_B&with_id=true", 1)},
+    **{"kucoin": ("POST", "/api/v1/bullet-public", 10)},
+    **{"htx": ("GET", "/v1/common/symbols", 1)},
+    **{"htx-usdm": ("GET", "/linear-swap-api/v1/swap_contract_info", 1)},
+    **{"htx-coinm": ("GET", "/swap-api/v1/swap_contract_info", 1)},
+    **{"bitmex": ("GET", "/api/v1/instrument/active", 1)},
+}
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if RULES[f].rest])
+def test_too_many_requests(kit: Any, family: str) -> None:
+    """Two are answered, the third is too much, and then the address is banned for a while."""
+    method, path, weight = REST[family]
+    venue = kit.strict(family, rules={"rest": [2 * weight, 60.0]})
+    statuses = [asked(venue, path, method)[0] for _ in range(4)]
+
+    assert statuses == [200, 200, 429, RULES[family].ban_status]
+    report = venue.report()
+    assert [violation["rule"] for violation in report["violations"]] == ["rest", "banned"]
+    assert report["peaks"]["rest"][0] == 4 * weight  # what is refused counts as well
+
+
+@pytest.mark.parametrize("query", ["", "?token=x", "?token=1600000000%2B2629462594%2F%3D%3D"])
+def test_no_token(kit: Any, query: str) -> None:
+    """None, one of somebody else's, one that is too old: KuCoin says so and closes."""
+    venue = kit.strict("kucoin")
+    with opened(venue, "kucoin", f"{venue.url}/{query}") as ws:
+        got, closed = end_of(ws)
+
+    assert closed == 1000
+    assert '"code":401' in got[0]
+    assert venue.wait("violation")["rule"] == "token"
+
+
+def test_a_ticket_has_to_be_posted_for(kit: Any) -> None:
+    """It is no GET."""
+    assert asked(kit.strict("kucoin"), "/api/v1/bullet-public")[0] == 405
+
+
+@pytest.mark.parametrize(
+    ("family", "path"), [("htx", "/ws"), ("htx-usdm", "/linear-swap-notification")]
+)
+def test_messages_that_are_answered(kit: Any, family: str, path: str) -> None:
+    """HTX wants its number back, in either dialect."""
+    venue = kit.strict(family, rules={"ping": [0.1, 0.4]})
+    with opened(venue, family, venue.url + path) as ws:
+        for _ in range(8):
+            frame = ws.recv(timeout=5, decode=False)
+            ping = json.loads(gzip.decompress(frame))
+            pong = {**ping, "op": "pong"} if "op" in ping else {"pong": ping["ping"]}
+            ws.send(json.dumps(pong))
+
+    report = venue.report()
+    assert report["violations"] == []
+    assert report["counts"]["pings answered"] >= 7
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -40,7 +40,7 @@ IN_STREAM = BookRule(continuity="first_seq")
 
 
 class Books:
-    """A publisher of two books, and what it asked for."""
+    """A publisher of three books, and what it asked for."""
 
     def __init__(self, kit: Any, sink: Any, rule: BookRule) -> None:
         self.venue = structs.replace(venues.get("binance"), books={"book": rule})
@@ -48,7 +48,7 @@ class Books:
         self.lost: list[Route] = []
         self.on_lost: Callable[[Route], None] = self.lost.append
         self.publisher: FeedPublisher = kit.publisher(
-            kit.plan("BTC-USDT", "ETH-USDT", channels=("book",)),
+            kit.plan("BTC-USDT", "ETH-USDT", "ADA-USDT", channels=("book",)),
             sink,
             self.counters,
             venue=self.venue,
@@ -248,6 +248,28 @@ async def test_an_answer_from_before_the_book_was_lost_again(
         (await rest.next())[1].set_result(b"9")
         await until(lambda: shape(sink.of(BTC))[-1] == "snapshot 9")
     assert "snapshot 3" not in shape(sink.of(BTC))
+
+
+async def test_those_next_in_line_listen_already(
+    over_rest: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as may: when one is done, another one begins to, long before its turn."""
+    monkeypatch.setattr("ingest.feed.resync._AT_ONCE", 1)
+    monkeypatch.setattr("ingest.feed.resync._AHEAD", 2)
+    rest = Rest()
+    trackers = {name: over_rest.route(name).tracker for name in ("BTCUSDT", "ETHUSDT", "ADAUSDT")}
+
+    def listening() -> list[bool]:
+        return [tracker is not None and tracker.expecting for tracker in trackers.values()]
+
+    async with resyncing(over_rest, rest):
+        for name in trackers:
+            over_rest.delta(name, 1, 3)
+        path, answer = await rest.next()
+        assert (path, listening()) == ("BTCUSDT", [True, True, False])
+        answer.set_result(b"3")
+        path, _ = await rest.next()
+        assert (path, listening()) == ("ETHUSDT", [False, True, True])
 
 
 async def test_where_answers_are_old_we_listen_first(kit: Any, sink: Any) -> None:

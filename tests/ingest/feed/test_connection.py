@@ -12,12 +12,13 @@ from structlog.testing import capture_logs
 
 from ingest import codecs, venues
 from ingest.config.schema import ReconnectConfig, RedisConfig, ShutdownConfig, WebSocketConfig
+from ingest.errors import RestError
 from ingest.feed.connection import FeedConnection
 from ingest.feed.resync import Fetch
-from ingest.limits import Broker, lane, local_gate
+from ingest.limits import Broker, Lane, lane, local_gate
 from ingest.model import Trade
 from ingest.plan import WorkerPlan
-from ingest.venues.base import Backfill, RestRequest, Venue
+from ingest.venues.base import Admission, Backfill, Heartbeat, RestRequest, Ticket, Venue
 from wscore import Backoff, CurlError, HandshakeError, WebSocketClosed
 
 DEADLINE_S = 5.0
@@ -283,6 +284,82 @@ async def test_stop_reads_what_comes_before_the_peers_close(
 
     assert ws.closed_with == 1001
     assert [e.get("id") or e["type"] for e in sink.of(BTC)] == ["1"]
+
+
+def ticket(heartbeat: Heartbeat | None = None) -> Ticket:
+    """One whose URL is what the venue answers."""
+    return Ticket(
+        request=RestRequest(path="/ticket"),
+        admit=lambda body, planned: Admission(url=body.decode(), heartbeat=heartbeat),
+    )
+
+
+async def test_a_ticket_comes_before_the_turn(start: Any, ws: Any) -> None:
+    """However late it comes, the attempts do not bunch: each begins when it is its turn."""
+    steps: list[str] = []
+
+    def limit_of(asked: Lane) -> tuple[int, float]:
+        steps.append(asked.kind)
+        return 1000, 1.0
+
+    async def fetch(request: RestRequest) -> bytes:
+        steps.append(request.path)
+        return b"wss://there"
+
+    async def connects() -> Any:
+        steps.append("connects")
+        return ws
+
+    venue = structs.replace(venues.get("binance"), ticket=ticket())
+    broker = Broker(limit_of)
+    async with start(connects, broker=broker, venue=venue, fetch=fetch) as connection:
+        await until(lambda: connection.counters.connects == 1)
+        await stopped(connection)
+
+    assert steps[:3] == ["/ticket", "connect", "connects"]
+
+
+async def test_no_ticket_is_no_attempt(start: Any) -> None:
+    """The venue does not see one, and its limit is not used up."""
+
+    async def fetch(request: RestRequest) -> bytes:
+        raise RestError("no", 503)
+
+    venue = structs.replace(venues.get("binance"), ticket=ticket())
+    async with start(hangs, limit=(1, 60.0), venue=venue, fetch=fetch) as connection:
+        await until(lambda: connection.counters.disconnects.get("no_ticket", 0) > 2)
+        await stopped(connection)
+
+    assert connection.counters.attempts == 0
+
+
+async def test_a_stop_does_not_wait_for_a_ticket(start: Any) -> None:
+    """It is given up."""
+    asked = asyncio.Event()
+
+    async def fetch(request: RestRequest) -> bytes:
+        asked.set()
+        return await hangs()
+
+    venue = structs.replace(venues.get("binance"), ticket=ticket())
+    async with start(hangs, venue=venue, fetch=fetch) as connection:
+        await asked.wait()
+        await stopped(connection)
+
+    assert connection.counters.attempts == 0
+
+
+async def test_a_ticket_says_how_to_ping(start: Any, ws: Any) -> None:
+    """It counts, and not what the venue says elsewhere."""
+
+    async def fetch(request: RestRequest) -> bytes:
+        return b"wss://there"
+
+    heartbeat = Heartbeat(payload=b"ping", after_idle_s=0.01, timeout_s=60.0, always=True)
+    venue = structs.replace(venues.get("binance"), ticket=ticket(heartbeat))
+    async with start(opens(ws), venue=venue, fetch=fetch) as connection:
+        await ws.until(lambda: ws.sent.count("ping") > 1)
+        await stopped(connection)
 
 
 async def test_trades_go_on_where_they_stood_after_a_restart_and_after_a_reconnect(

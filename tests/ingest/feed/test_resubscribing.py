@@ -351,7 +351,7 @@ PROTOCOLS = {
             },
         },
         unsubscribe={
-            **{"time": 123456, "channel": "spot.order_book_update", "event": "unsubscribe"},
+            **{"channel": "spot.order_book_update", "event": "unsubscribe"},
             "payload": ["BTC_USDT", "100ms"],
         },
         accepted=lambda request, _n: gateio_answer(request, result={"status": "success"}),
@@ -529,6 +529,7 @@ class Run:
             found,
             opening=(),
             heartbeat=None,
+            stamp=None,
             limits=structs.replace(found.limits, requests_per_s=1e6),
         )
         self.publisher = kit.publisher(plan, sink, self.counters, venue=venue)

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +19,9 @@ from ingest.feed.heartbeat import HeartbeatLost
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
 from ingest.feed.session import FeedSession
-from ingest.venues.base import Heartbeat
+from ingest.feed.turns import MessageTurns
+from ingest.limits import Broker, Lane, local_gate
+from ingest.venues.base import Answer, Heartbeat
 from ingest.venues.subscriber import Subscriber
 from wscore import WebSocketClosed, WebSocketError
 
@@ -28,7 +32,9 @@ BTC = "md:binance:trade:BTC-USDT"
 class Run:
     """A session under way and everything around it."""
 
-    def __init__(self, kit: Any, ws: Any, sink: Any, plan: Any, **venue_changes: Any) -> None:
+    def __init__(
+        self, kit: Any, ws: Any, sink: Any, plan: Any, turns: Any = None, **venue_changes: Any
+    ) -> None:
         self.counters = FeedCounters()
         self.settled: list[Subscriber] = []
         self.stopping = asyncio.Event()
@@ -43,6 +49,7 @@ class Run:
             SampledLog(),
             stopping=self.stopping,
             on_settled=self._on_settled,
+            turns=turns,
         )
         self.task = asyncio.create_task(self.session.run())
 
@@ -237,6 +244,24 @@ async def test_the_opening_goes_first(start: Any, ws: Any) -> None:
     assert json.loads(ws.sent[2])["method"] == "SUBSCRIBE"
 
 
+async def test_requests_that_wait_for_a_turn(start: Any, ws: Any) -> None:
+    """The first goes at once, the second has the one turn there is; pings wait for nothing."""
+    binance = venues.get("binance")
+    quick = structs.replace(binance.limits, topics_per_request=1, requests_per_s=1000.0)
+    beat = Heartbeat(payload=b"ping", after_idle_s=0.05, timeout_s=60.0)
+    broker = Broker(lambda _: (1, 1000.0))
+    turns = partial(MessageTurns, local_gate(broker), Lane("message", "binance", "h"))
+    three = ("BTC-USDT", "ETH-USDT", "ADA-USDT")
+    async with start(*three, limits=quick, heartbeat=beat, turns=turns) as run:
+        await ws.until(lambda: len(ws.sent) == 3)
+        assert ["SUBSCRIBE" in text for text in ws.sent] == [True, True, False]
+        assert broker.waiting == 1
+        assert not run.settled
+    await asyncio.sleep(0)
+
+    assert broker.waiting == 0
+
+
 async def test_own_pings_and_a_silent_venue(start: Any, ws: Any) -> None:
     """After silence the venue's own ping is sent; without an answer the session ends."""
     rule = Heartbeat(payload=b"ping", after_idle_s=0.05, timeout_s=0.05)
@@ -316,3 +341,18 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while not condition():
             await asyncio.sleep(0.002)
+
+
+async def test_everything_we_send_is_stamped(start: Any, ws: Any) -> None:
+    """Requests, answers and pings, where the venue wants the time in them."""
+    heartbeat = Heartbeat(payload=b"ping", after_idle_s=0.3, timeout_s=60.0, always=True)
+    began_ns = time.time_ns()
+    changes = {"parse": lambda frame: Answer(b"pong"), "heartbeat": heartbeat}
+    async with start(stamp=lambda text, now: b"%d %b" % (now, text), **changes):
+        await ws.until(lambda: len(ws.sent) == 1)
+        ws.receive(b"{}")
+        await ws.until(lambda: len(ws.sent) == 3)
+
+    stamps, texts = zip(*(text.split(" ", 1) for text in ws.sent), strict=True)
+    assert ["SUBSCRIBE" in texts[0], *texts[1:]] == [True, "pong", "ping"]
+    assert all(began_ns <= int(stamp) <= time.time_ns() for stamp in stamps)

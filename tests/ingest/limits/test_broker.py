@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from ingest import venues
 from ingest.limits import Ask, Broker, FromGate, Gate, Go, Lane, local_gate
-from ingest.limits.broker import DEFAULT_REST_LIMITS, venue_limit
+from ingest.limits.broker import venue_limit
 
 LANE = Lane("rest", "binance", "h:443")
 DEADLINE_S = 5.0
@@ -117,9 +117,10 @@ async def test_through_a_pipe() -> None:
 
 def test_limits_are_the_venues() -> None:
     binance = venues.get("binance")
-    # The window of attempts is longer, for those that overtake others on their way.
-    count, window_s = venue_limit(Lane("connect", "binance", "h"))
-    assert (count, window_s) == (300, 315.25)
+    # Windows are longer, for what overtakes others on its way.
+    assert venue_limit(Lane("connect", "binance", "h")) == (300, 315.25)
     assert binance.limits.connects == (300, 300.0)
-    limits = binance.rest_limits or DEFAULT_REST_LIMITS
-    assert venue_limit(LANE) == limits.weight
+    assert binance.rest_limits is not None
+    assert venue_limit(LANE) == (6000, 63.25)
+    assert binance.rest_limits.weight == (6000, 60.0)
+    assert venue_limit(Lane("message", "hyperliquid", "h")) == (1800, 63.25)

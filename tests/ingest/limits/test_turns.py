@@ -165,3 +165,34 @@ def test_whatever_happens_the_limit_holds_and_nobody_is_forgotten(seed: int) -> 
 )
 def test_hosts(url: str, host: str) -> None:
     assert lane("rest", "v", url) == Lane("rest", "v", host)
+
+
+def test_what_is_answered_late_counts_late() -> None:
+    """The venue may have counted it just then: only a window after that there is room."""
+    queue = turns(limit=2)
+    for number in range(4):
+        queue.ask((1, number), A, 1)
+    assert queue.due(100.0) == [(1, 0), (1, 1)]
+
+    queue.answered((1, 0), 103.0)
+    assert queue.due(110.0) == [(1, 2)]  # the other one is not answered, but long gone
+    queue.answered((1, 1), 111.0)
+    assert queue.due(113.0) == []
+    assert queue.due(121.0) == [(1, 3)]
+
+
+def test_attempts_are_not_answered() -> None:
+    """They count from their turn on; and so does what was given up, or whose process ended."""
+    queue = turns(limit=1)
+    for owner, number in ((1, 1), (2, 2), (3, 3)):
+        queue.ask((owner, number), CONNECT if owner == 1 else A, 1)
+    assert queue.due(100.0) == [(1, 1), (2, 2)]
+
+    queue.withdraw((2, 2))
+    for ticket in ((1, 1), (2, 2)):
+        queue.answered(ticket, 105.0)
+    assert queue.due(110.0) == [(3, 3)]
+    queue.forget(3)
+    queue.answered((3, 3), 115.0)
+    queue.ask((4, 4), A, 1)
+    assert queue.due(120.0) == [(4, 4)]

@@ -92,6 +92,32 @@ async def test_the_weight_is_kept_to_by_all_clients_together(client: Any) -> Non
     assert arrived[2] - arrived[0] > 0.45
 
 
+async def test_only_a_few_at_a_time(client: Any) -> None:
+    """No more have their turns than can be sent at once; the others get theirs then."""
+    arrived, most, may_go = 0, 0, asyncio.Event()
+
+    async def hold(request: web.Request) -> web.Response:
+        nonlocal arrived, most
+        arrived += 1
+        most = max(most, arrived)
+        await may_go.wait()
+        arrived -= 1
+        return web.Response()
+
+    async with answering(hold) as site:
+        one = client(site.url)
+        asking = [asyncio.create_task(one.fetch(RestRequest(path="/"))) for _ in range(10)]
+        while arrived < 4:
+            await asyncio.sleep(0.01)
+        with pytest.raises(RestError, match="no turn within"):
+            await one.fetch(PING, timeout_s=0.05)
+        may_go.set()
+        await asyncio.gather(*asking)
+
+    assert most == 4
+    assert len(site.requests) == 10
+
+
 async def test_a_ban_holds_for_all_clients(client: Any) -> None:
     """After a 429 nothing arrives there until Retry-After is over."""
     arrived: list[float] = []

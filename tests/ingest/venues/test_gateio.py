@@ -150,6 +150,17 @@ def test_subscribe() -> None:
     assert groups[0] == groups[1]
 
 
+def test_the_time_of_a_request() -> None:
+    """In seconds; what is sent stays JSON, requests and pings alike."""
+    assert VENUE.stamp is not None
+    assert VENUE.heartbeat is not None
+    request = VENUE.subscribe([VENUE.topic("trade", "BTC-USDT")], 4)
+
+    for message in (request, VENUE.heartbeat.payload):
+        stamped = json.loads(VENUE.stamp(message, 1_790_000_000_999_999_999))
+        assert stamped == {"time": 1_790_000_000, **json.loads(message)}
+
+
 def test_instruments() -> None:
     """Recorded listing; volumes are those of the tickers, if these are answered."""
     assert VENUE.instruments is not None

@@ -80,18 +80,33 @@ def test_ticket() -> None:
     assert ticket is not None
     assert ticket.request.method == "POST"
 
-    assert ticket.url(TOKEN, VENUE.ws_url) == (
+    assert ticket.admit(TOKEN, VENUE.ws_url).url == (
         "wss://ws-api-spot.kucoin.com/?token=2neAi%2B%2Fx%3D%3D"
     )
-    assert ticket.url(TOKEN, "ws://127.0.0.1:9/endpoint?a=b") == (
+    assert ticket.admit(TOKEN, "ws://127.0.0.1:9/endpoint?a=b").url == (
         "ws://127.0.0.1:9/endpoint?a=b&token=2neAi%2B%2Fx%3D%3D"
     )
+
+
+def test_the_ticket_says_how_often_to_ping() -> None:
+    """In ms; as ever, where it does not."""
+    assert VENUE.ticket is not None
+    often = TOKEN.replace(b"18000", b"5000").replace(b"10000", b"2000")
+    silent = TOKEN.replace(b',"pingInterval":18000,"pingTimeout":10000', b"")
+
+    heartbeat = VENUE.ticket.admit(often, VENUE.ws_url).heartbeat
+    assert heartbeat is not None
+    assert (heartbeat.after_idle_s, heartbeat.timeout_s) == (5.0, 2.0)
+    assert heartbeat.always
+    assert b"pingInterval" not in silent
+    assert VENUE.ticket.admit(silent, VENUE.ws_url).heartbeat == VENUE.heartbeat
 
 
 @pytest.mark.parametrize(
     "body",
     [
         b"",
+        TOKEN.replace(b"18000", b"1"),
         b'{"code":"429000","msg":"Too many requests"}',
         b'{"code":"200000","data":{"token":"x","instanceServers":[]}}',
         b'{"code":"200000","data":{"token":"x","instanceServers":[{"endpoint":"http://x"}]}}',
@@ -101,7 +116,7 @@ def test_no_ticket(body: bytes) -> None:
     """An answer without a usable token is refused."""
     assert VENUE.ticket is not None
     with pytest.raises(DecodeError):
-        VENUE.ticket.url(body, VENUE.ws_url)
+        VENUE.ticket.admit(body, VENUE.ws_url)
 
 
 def test_snapshot_over_rest_and_what_joins_it() -> None:

@@ -122,6 +122,18 @@ def test_pacing() -> None:
     assert subscriber.next_request(START + S) is not None
 
 
+def test_a_venue_that_wants_to_be_left_alone_at_first() -> None:
+    """The first request waits; expiring does not."""
+    subscriber = Subscriber(venue(first_request_after_s=1.5), topics(1), START)
+
+    assert not subscriber.has_request(START + S)
+    assert subscriber.next_request(START + S) is None
+    assert subscriber.wait_ns(START + S) == S // 2
+    assert subscriber.wait_ns(START + S, sending=False) is None
+    assert subscriber.has_request(START + 2 * S)
+    assert subscriber.next_request(START + 2 * S) is not None
+
+
 def test_ack_by_request_id() -> None:
     """An accepted request makes all its topics active; then nothing is left to do."""
     subscriber = Subscriber(venue(), topics(6), START)

@@ -14,7 +14,9 @@ What happens is written to standard output, one JSON object per line: `listening
 |------------|--------------------------------------------------------------------------|
 | `report`   | writes a `report`: violations, how far each limit was used, counts       |
 | `drop`     | ends every connection without a word                                     |
-| `outage S` | the same, and resets every attempt for S seconds; attempts go on counting |
+| `lose`     | withholds the next update of every topic                                 |
+| `leave`    | tells every client that its connection will go away                      |
+| `outage S` | as `drop`, and resets attempts for S seconds; they go on counting        |
 
 Its end, or SIGTERM, ends the process.
 """
@@ -58,6 +60,10 @@ async def main() -> None:
                 say("report", **venue.report())
             elif command == "drop":
                 venue.drop()
+            elif command == "lose":
+                venue.lose()
+            elif command == "leave":
+                venue.ask_to_leave()
             elif command == "outage":
                 venue.outage(float(argument))
 

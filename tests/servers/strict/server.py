@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import http
 import json
+import math
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +51,8 @@ class StrictClient:
     def __init__(self, venue: "StrictVenue", connection: Connection, number: int) -> None:
         rules = venue.rules
         self.number = number
-        self.path = urlsplit(connection.request.path).path if connection.request else ""
+        parts = urlsplit(connection.request.path if connection.request else "")
+        self.path, self.query = parts.path, dict(parse_qsl(parts.query))
         self.topics: list[str] = []
         self.memory: dict[str, Any] = {}
         self._venue = venue
@@ -59,10 +62,15 @@ class StrictClient:
         self._text = b""
         self._closing = False
         loop = self._loop = asyncio.get_running_loop()
+        self._opened_at_s, self._first_second = time.time(), 0
         self._opened_s = self._said_s = self._heard_s = loop.time()
         self._pings: dict[bytes, float] = {}  # unanswered: payload, when it went out
         self._ping_number = 0
-        self._pinged_s = self._opened_s
+        self._pinged_s = self._beat_s = self._alive_s = self._opened_s
+        self._asked_to_leave_s: float | None = None
+        self._subscribed = False
+        self._begun: set[str] = set()  # topics that had their first data
+        self._to_lose: set[str] = set()  # topics whose next update does not go out
 
     # -- for the family ---------------------------------------------------------
 
@@ -70,38 +78,51 @@ class StrictClient:
         text = message if isinstance(message, str) else json.dumps(message, separators=(",", ":"))
         if self._closing or self._connection.transport.is_closing():
             return
+        frame, protocol = self._venue.family.pack(text), self._connection.protocol
         with contextlib.suppress(Exception):  # closed meanwhile: the frame has nowhere to go
-            self._connection.protocol.send_text(text.encode())
+            if isinstance(frame, bytes):
+                protocol.send_binary(frame)
+            else:
+                protocol.send_text(frame.encode())
             self._connection.send_data()
         self._said_s = self._loop.time()
 
     def take(self, topics: list[str]) -> bool:
-        rules, now_s = self._venue.rules, self._loop.time()
+        rules = self._venue.rules
         peak = self._venue.peak
-        if self._subscribes is not None:
-            fits = self._subscribes.use(now_s)
-            peak("subscribes", self._subscribes.peak, self._subscribes)
-            if not fits:
-                return self._breach("subscribes", str(self._subscribes))
+        if not self._count_subscribe():
+            return False
         most = rules.topics_per_request
         peak("topics_per_request", len(topics), most)
         if most is not None and len(topics) > most:
-            return self._breach("topics_per_request", f"{len(topics)} of {most}")
+            return self.breach("topics_per_request", f"{len(topics)} of {most}")
         all_topics = list(dict.fromkeys([*self.topics, *topics]))
         most = rules.topics_per_connection
         peak("topics_per_connection", len(all_topics), most)
         if most is not None and len(all_topics) > most:
-            return self._breach("topics_per_connection", f"{len(all_topics)} of {most}")
+            return self.breach("topics_per_connection", f"{len(all_topics)} of {most}")
         most, size = rules.topic_bytes_per_connection, sum(map(len, all_topics))
         peak("topic_bytes_per_connection", size, most)
         if most is not None and size > most:
-            return self._breach("topic_bytes_per_connection", f"{size} of {most}")
-        self.topics = all_topics
+            return self.breach("topic_bytes_per_connection", f"{size} of {most}")
+        most, size = rules.topics_per_host, self._venue.subscribed(but=self) + len(all_topics)
+        peak("topics_per_host", size, most)
+        if most is not None and size > most:
+            return self.breach("topics_per_host", f"{size} of {most}")
+        self.topics, self._subscribed = all_topics, True
         return True
 
-    def leave(self, topics: list[str]) -> None:
+    def leave(self, topics: list[str]) -> bool:
+        if not self._count_subscribe():
+            return False
         gone = set(topics)
         self.topics = [topic for topic in self.topics if topic not in gone]
+        self._begun -= gone
+        self._to_lose -= gone
+        return True
+
+    def begins(self, topic: str) -> bool:
+        return topic not in self._begun
 
     def pinged(self) -> None:
         self._pings.setdefault(b"", self._loop.time())
@@ -110,6 +131,9 @@ class StrictClient:
         if self._pings.pop(b"", None) is None:
             return
         self._venue.counts["pings answered"] += 1
+
+    def kept_alive(self) -> None:
+        self._alive_s = self._loop.time()
 
     def close(self, code: int, reason: str = "") -> None:
         if self._closing:
@@ -147,48 +171,77 @@ class StrictClient:
         most = rules.request_bytes
         venue.peak("request_bytes", len(text), most)
         if most is not None and len(text) > most:
-            self._breach("request_bytes", f"{len(text)} of {most}")
+            self.breach("request_bytes", f"{len(text)} of {most}")
             return
         try:
             venue.family.received(self, text.decode())
         except Exception as exc:  # noqa: BLE001  whatever it is: the client has to see nothing odd
-            self._breach("malformed", f"{exc!r}: {text[:200]!r}")
-        if "wrong_path" in self.memory:
-            self._breach("wrong_path", f"{self.memory.pop('wrong_path')} at {self.path}")
+            self.breach("malformed", f"{exc!r}: {text[:200]!r}")
+
+    def _count_subscribe(self) -> bool:
+        if self._subscribes is None:
+            return True
+        fits = self._subscribes.use(self._loop.time())
+        self._venue.peak("subscribes", self._subscribes.peak, self._subscribes)
+        return fits or self.breach("subscribes", str(self._subscribes))
 
     def _count(self, now_s: float) -> bool:
         venue = self._venue
+        if venue.rules.messages_pro_rata and not self._count_first_second():
+            return False
         window = venue.messages if venue.messages is not None else self._messages
         if window is None:
             return True
         fits = window.use(now_s)
         venue.peak("messages", window.peak, window)
-        return fits or self._breach("messages", str(window))
+        return fits or self.breach("messages", str(window))
+
+    def _count_first_second(self) -> bool:
+        """Of the calendar second in which the connection was opened, only the rest counts."""
+        rule = self._venue.rules.messages
+        assert rule is not None
+        if int(time.time()) != int(self._opened_at_s):
+            return True
+        self._first_second += 1
+        most = math.floor(rule[1] * (1 - self._opened_at_s % 1))
+        return self._first_second <= most or self.breach("messages_pro_rata", f"more than {most}")
 
     def watch(self, now_s: float) -> None:
         """Called often: what has to happen without the client, or has not happened."""
-        rules = self._venue.rules
+        rules, family = self._venue.rules, self._venue.family
         if self._closing:
             return
-        if rules.subscribe_within_s is not None and not self.topics:
+        if family.beat_s is not None and now_s - self._beat_s >= family.beat_s:
+            self._beat_s = now_s
+            family.beat(self)
+        asked_s, leave_s = self._asked_to_leave_s, rules.leave_within_s
+        if asked_s is not None and leave_s is not None and now_s - asked_s > leave_s:
+            self.breach("leave_within_s", f"{leave_s:g} s")
+            self.abort()
+            return
+        if rules.subscribe_within_s is not None and not self._subscribed:
             if now_s - self._opened_s > rules.subscribe_within_s:
-                self._breach("subscribe_within_s", f"{rules.subscribe_within_s:g} s")
+                self.breach("subscribe_within_s", f"{rules.subscribe_within_s:g} s")
                 self.close(1008, "subscribe first")
             return
         heard_s = self._heard_s
         if rules.client_quiet_s is not None and now_s - heard_s > rules.client_quiet_s:
-            self._breach("client_quiet_s", f"{rules.client_quiet_s:g} s")
+            self.breach("client_quiet_s", f"{rules.client_quiet_s:g} s")
             self.close(1008, "quiet")
             return
+        if rules.client_ping is not None and now_s - self._alive_s > sum(rules.client_ping):
+            self.breach("client_ping", "{:g} s and {:g} s".format(*rules.client_ping))
+            self.close(1008, "no ping")
+            return
         if rules.quiet_s is not None and now_s - max(heard_s, self._said_s) > rules.quiet_s:
-            self._breach("quiet_s", f"{rules.quiet_s:g} s")
+            self.breach("quiet_s", f"{rules.quiet_s:g} s")
             return
         if rules.ping is None:
             return
         every_s, within_s = rules.ping
         for sent_s in self._pings.values():
             if now_s - sent_s > within_s:
-                self._breach("ping", f"not answered within {within_s:g} s")
+                self.breach("ping", f"not answered within {within_s:g} s")
                 self.close(1008, "Pong timeout")
                 return
         if now_s - self._pinged_s >= every_s:
@@ -214,15 +267,30 @@ class StrictClient:
             if self._closing or transport.is_closing():
                 return
             venue.sent[topic] += 1
-            for message in venue.family.data(topic, venue.sent[topic], self):
+            messages = venue.family.data(topic, venue.sent[topic], self)
+            self._begun.add(topic)
+            if topic in self._to_lose:
+                self._to_lose.discard(topic)
+                venue.counts["lost"] += 1
+                continue
+            for message in messages:
                 self.say(message)
+
+    def lose(self) -> None:
+        """Withhold the next update of every topic that has begun: all at once have a gap."""
+        self._to_lose |= self._begun
+
+    def ask_to_leave(self) -> None:
+        """Tell the client that this connection will go away."""
+        self._venue.family.ask_to_leave(self)
+        self._asked_to_leave_s = self._loop.time()
 
     def abort(self) -> None:
         """Gone without a word."""
         self._closing = True
         self._connection.transport.abort()
 
-    def _breach(self, rule: str, detail: str) -> bool:
+    def breach(self, rule: str, detail: str) -> bool:
         self._venue.violated(rule, self.number, detail)
         self._venue.family.breach(self, rule)
         if self._closing:
@@ -237,6 +305,7 @@ class StrictVenue:
         """*rate*: data messages of each topic per second."""
         self.rules = rules
         self.family = FAMILIES[name]()
+        self.family.rules = rules
         self.counts: Counter[str] = Counter()
         self.sent: Counter[str] = Counter()  # by topic
         self.messages = (
@@ -290,6 +359,20 @@ class StrictVenue:
         """The same, and nobody gets in for so long; attempts count all the same."""
         self._out_until_s = self._loop.time() + seconds
         self.drop()
+
+    def lose(self) -> None:
+        """Every topic lacks its next update."""
+        for client in self._clients.values():
+            client.lose()
+
+    def ask_to_leave(self) -> None:
+        """Every client is to open a new connection."""
+        for client in self._clients.values():
+            client.ask_to_leave()
+
+    def subscribed(self, *, but: StrictClient) -> int:
+        """How many topics the other connections have."""
+        return sum(len(c.topics) for c in self._clients.values() if c is not but)
 
     def peak(self, rule: str, used: int, most: object) -> None:
         """Remember how far a limit was used."""
@@ -348,7 +431,10 @@ class StrictVenue:
 
     def _on_rest(self, request: Request, now_s: float) -> Response:
         parts = urlsplit(request.path)
-        found = self.family.rest(parts.path, dict(parse_qsl(parts.query)))
+        if (request.method == "POST") != (parts.path in self.family.posts):
+            return answer(405, b"{}")
+        query = dict(parse_qsl(parts.query))
+        found = self.family.rest(parts.path, query, self.sent)
         if found is None:
             return answer(404, b'{"code":-1000,"msg":"not found"}')
         self.counts["rest"] += 1
@@ -357,7 +443,8 @@ class StrictVenue:
         if self._rest is not None:
             fits = self._rest.use(now_s, weight)
             self.peak("rest", self._rest.peak, self._rest)
-            headers["X-MBX-USED-WEIGHT-1M"] = str(self._rest.used)
+            if self.family.used_header:
+                headers[self.family.used_header] = str(self._rest.used)
             if now_s < self._banned_until_s:
                 self.violated("banned", 0, "a request while banned")
                 return self._refusal(now_s)

@@ -4,15 +4,19 @@ Source: github.com/binance/binance-spot-api-docs; developers.binance.com, deriva
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from tests.servers.strict.families.base import Client, Family, now_ms, price
+from tests.servers.strict.families.base import Client, Family, book, change, now_ms, price
 
 
 class Binance(Family):
     """Combined streams (`/stream`); unknown streams are acknowledged and silent."""
 
+    used_header = "X-MBX-USED-WEIGHT-1M"
     depth_endpoint = "/api/v3/depth"
+    # Levels asked for, at most, and what they weigh. Source: rest-api.md, "Order book".
+    depth_weights = ((100, 5), (500, 25), (1000, 50), (5000, 250))
 
     def received(self, client: Client, text: str) -> None:
         try:
@@ -56,7 +60,7 @@ class Binance(Family):
         if kind.startswith("depth"):
             return {
                 **{"e": "depthUpdate", **at, "U": n, "u": n, "pu": n - 1, "T": ms},
-                **{"b": [[price(n), "1"]], "a": [["300.00", str(n)]]},
+                **{"b": [change(n)], "a": []},
             }
         if kind == "ticker":
             return {
@@ -89,17 +93,29 @@ class Binance(Family):
             }
         return None
 
-    def rest(self, path: str, query: dict[str, str]) -> tuple[int, Any] | None:
+    def ask_to_leave(self, client: Client) -> None:
+        event = {"e": "serverShutdown", "E": now_ms()}
+        client.say({"stream": "!serverShutdown", "data": event})
+
+    def rest(
+        self, path: str, query: dict[str, str], sent: Mapping[str, int]
+    ) -> tuple[int, Any] | None:
         if path != self.depth_endpoint or "symbol" not in query:
             return None
         limit = int(query.get("limit", 100))
-        weight = 5 if limit <= 100 else 25 if limit <= 500 else 50 if limit <= 1000 else 250
-        book = {"lastUpdateId": 0, "E": now_ms(), "T": now_ms(), "bids": [["90", "1"]], "asks": []}
-        return weight, book
+        weight = next(weight for most, weight in self.depth_weights if limit <= most)
+        stream = f"{query['symbol'].lower()}@depth"
+        n = next((n for topic, n in sent.items() if topic.startswith(stream)), 0)
+        bids, asks = book(n)
+        times = {"E": now_ms(), "T": now_ms()}
+        return weight, {"lastUpdateId": n, **times, "bids": bids, "asks": asks}
 
 
 class _Futures(Binance):
     """Every event has its times."""
+
+    # Source: "Order Book" of both markets.
+    depth_weights = ((50, 2), (100, 5), (500, 10), (1000, 20))
 
     def event(self, topic: str, n: int) -> dict[str, Any] | None:
         event = super().event(topic, n)
@@ -121,7 +137,7 @@ class BinanceUsdm(_Futures):
         if request.get("method") == "SUBSCRIBE":
             for topic in request["params"]:
                 if not self._is_at_home(topic, client):
-                    client.memory["wrong_path"] = topic
+                    client.breach("wrong_path", f"{topic} at {client.path}")
         super().received(client, text)
 
     def data(self, topic: str, n: int, client: Client) -> list[Any]:

@@ -2,9 +2,10 @@
 
 import json
 import zlib
+from itertools import zip_longest
 from typing import Any
 
-from tests.servers.strict.families.base import Client, Family, now_ms, price
+from tests.servers.strict.families.base import Client, Family, book, change, now_ms, price
 
 _TIMESTAMP, _SEQ_ALL, _CHECKSUM = 32768, 65536, 131072
 
@@ -15,7 +16,7 @@ class Bitfinex(Family):
     control_pings = False
 
     def opened(self, client: Client) -> None:
-        client.memory.update(numbers={}, flags=0, seq=0, begun=set())
+        client.memory.update(numbers={}, flags=0, seq=0)
         client.say({"event": "info", "version": 2, "serverId": "a", "platform": {"status": 1}})
 
     def received(self, client: Client, text: str) -> None:
@@ -31,10 +32,15 @@ class Bitfinex(Family):
             topic = json.dumps(rest, sort_keys=True)
             if not client.take([topic]):
                 return
-            number = 1000 + len(client.memory["numbers"])
+            number = client.memory["next"] = client.memory.get("next", 1000) + 1
             client.memory["numbers"][topic] = number
             pair = {"pair": rest["symbol"][1:]} if "symbol" in rest else {}
             client.say({"event": "subscribed", "chanId": number, **rest, **pair})
+        elif event == "unsubscribe":
+            numbers = client.memory["numbers"]
+            topic = next(each for each, number in numbers.items() if number == request["chanId"])
+            client.leave([topic])
+            client.say({"event": "unsubscribed", "status": "OK", "chanId": numbers.pop(topic)})
 
     def breach(self, client: Client, rule: str) -> None:
         if rule.startswith("topics"):
@@ -46,18 +52,21 @@ class Bitfinex(Family):
     def data(self, topic: str, n: int, client: Client) -> list[Any]:
         memory, request = client.memory, json.loads(topic)
         number, ms = memory["numbers"][topic], now_ms()
-        begun = topic in memory["begun"]
-        memory["begun"].add(topic)
+        begun = not client.begins(topic)
         if request["channel"] == "trades":
             trade = [n, ms, 1.5, float(price(n))]
             bodies: list[list[Any]] = [["te", trade], ["tu", trade]] if begun else [[[trade]]]
         elif request["channel"] == "ticker":
             bodies = [[[99.5, 1, 101.5, 1, 0.5, 0.01, float(price(n)), 10, 200, 90]]]
         elif request["channel"] == "book":
-            # One level a side; only the size of the bid changes.
-            bodies = [[[100, 1, n]] if begun else [[[100, 1, n], [300, 1, -1]]]]
+            bids, ask = [row(level) for level in book(n)[0]], [300, 1, -1]
+            bodies = [[row(change(n)) if begun else [*bids, ask]]]
             if memory["flags"] & _CHECKSUM:
-                crc = zlib.crc32(f"100:{n}:300:-1".encode())
+                # Of each depth, the bid and then the ask.
+                at_depths = zip_longest(bids, [ask])
+                levels = [level for pair in at_depths for level in pair if level]
+                text = ":".join(f"{level[0]}:{level[2]}" for level in levels)
+                crc = zlib.crc32(text.encode())
                 bodies.append(["cs", crc - (1 << 32) if crc >= 1 << 31 else crc])
         else:
             bodies = []
@@ -71,3 +80,8 @@ class Bitfinex(Family):
                 tail.append(ms)
             frames.append([number, *body, *tail])
         return frames
+
+
+def row(level: tuple[str, str]) -> list[int]:
+    """Price, orders, size of a bid: numbers, as JavaScript writes them."""
+    return [int(float(level[0])), 1, int(level[1])]

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.servers.strict.families.base import Client, Family, now_ms, price
+from tests.servers.strict.families.base import Client, Family, book, change, now_ms, price
 
 
 class Bybit(Family):
@@ -13,14 +13,18 @@ class Bybit(Family):
 
     def received(self, client: Client, text: str) -> None:
         request = json.loads(text)
-        head = {"success": True, "ret_msg": "", "conn_id": "a7b2", "req_id": request.get("req_id")}
+        head = {
+            "success": True,
+            "ret_msg": "",
+            "conn_id": "a7b2",
+            "req_id": request.get("req_id", ""),
+        }
         if request["op"] == "ping":
             client.say({**head, "ret_msg": "pong", "op": "ping"})
             return
-        if request["op"] == "subscribe" and not client.take(request["args"]):
+        act = {"subscribe": client.take, "unsubscribe": client.leave}[request["op"]]
+        if not act(request["args"]):
             return
-        if request["op"] == "unsubscribe":
-            client.leave(request["args"])
         client.say({**head, "op": request["op"]})
 
     def breach(self, client: Client, rule: str) -> None:
@@ -40,10 +44,10 @@ class Bybit(Family):
             }
             return [{"topic": topic, "ts": ms, "type": "snapshot", "data": [row]}]
         if kind == "orderbook":
-            begun = client.memory.setdefault("numbers", {})
-            u = begun[topic] = begun.get(topic, 0) + 1
-            data = {"s": symbol, "b": [["100", str(n)]], "a": [["300", "1"]], "u": u, "seq": n}
-            kind_ = "snapshot" if u == 1 or ".1." in topic else "delta"
+            snapshot = client.begins(topic) or ".1." in topic
+            bids, asks = book(n) if snapshot else ([change(n)], [])
+            data = {"s": symbol, "b": bids, "a": asks, "u": n, "seq": n}
+            kind_ = "snapshot" if snapshot else "delta"
             return [{"topic": topic, "ts": ms, "type": kind_, "data": data, "cts": ms}]
         if kind == "tickers":
             data = {

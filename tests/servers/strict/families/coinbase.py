@@ -3,7 +3,15 @@
 import json
 from typing import Any
 
-from tests.servers.strict.families.base import Client, Family, iso, now_ms, price
+from tests.servers.strict.families.base import (
+    Client,
+    Family,
+    book,
+    change,
+    iso,
+    now_ms,
+    price,
+)
 
 
 class Coinbase(Family):
@@ -55,10 +63,9 @@ class Coinbase(Family):
                 }
             ]
         if channel.startswith("level2"):
-            begun = client.memory.setdefault("level2", set())
-            if topic not in begun:
-                begun.add(topic)
-                sides = {"bids": [["100.00", "1"]], "asks": [["300.00", "1"]]}
+            if client.begins(topic):
+                bids, asks = book(n)
+                sides = {"bids": bids, "asks": asks}
                 return [{"type": "snapshot", "product_id": product, **sides, "time": at["time"]}]
-            return [{"type": "l2update", "changes": [["buy", "100.00", str(n)]], **at}]
+            return [{"type": "l2update", "changes": [["buy", *change(n)]], **at}]
         return []

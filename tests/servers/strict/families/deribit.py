@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.servers.strict.families.base import Client, Family, now_ms, price
+from tests.servers.strict.families.base import Client, Family, book, change, now_ms, price
 
 
 class Deribit(Family):
@@ -20,7 +20,8 @@ class Deribit(Family):
                 return
             result = params["channels"]
         elif method == "public/unsubscribe":
-            client.leave(params["channels"])
+            if not client.leave(params["channels"]):
+                return
             result = params["channels"]
         elif method == "public/test":
             client.answered()
@@ -65,13 +66,14 @@ class Deribit(Family):
                 **{"best_ask_price": 101.5, "best_ask_amount": float(n)},
             }
         elif kind == "book":
-            begun = client.memory.setdefault("book", {})
-            before = begun.get(topic)
-            begun[topic] = n
-            data = {**at, "change_id": n, "type": "snapshot" if before is None else "change"}
-            data |= {"bids": [["new" if before is None else "change", 100.0, float(n)]], "asks": []}
-            if before is not None:
-                data["prev_change_id"] = before
+            snapshot = client.begins(topic)
+            data = {**at, "change_id": n, "type": "snapshot" if snapshot else "change"}
+            sides = book(n) if snapshot else ([change(n)], [])
+            for side, levels in zip(("bids", "asks"), sides, strict=True):
+                act = "new" if snapshot else "change"
+                data[side] = [[act, float(price), float(size)] for price, size in levels]
+            if not snapshot:
+                data["prev_change_id"] = n - 1
         elif kind == "ticker":
             data = {
                 **{**at, "last_price": float(price(n)), "mark_price": 100.5, "index_price": 100.5},

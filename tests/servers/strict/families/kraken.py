@@ -4,13 +4,24 @@ import json
 import zlib
 from typing import Any
 
-from tests.servers.strict.families.base import Client, Family, compact, iso, now_ms, price
+from tests.servers.strict.families.base import (
+    Client,
+    Family,
+    Levels,
+    book,
+    change,
+    compact,
+    iso,
+    now_ms,
+    price,
+)
 
 
 class Kraken(Family):
     """An acknowledgement for each symbol; heartbeats once a second; books with checksums."""
 
     control_pings = False
+    beat_s = 1.0
 
     def opened(self, client: Client) -> None:
         status = {"version": "2.0.9", "system": "online", "api_version": "v2", "connection_id": 1}
@@ -24,11 +35,9 @@ class Kraken(Family):
         params = request["params"]
         kind = params["channel"] + (f"-{params['interval']}" if "interval" in params else "")
         topics = [f"{kind}:{symbol}" for symbol in params["symbol"]]
-        if request["method"] == "subscribe" and not client.take(topics):
+        act = {"subscribe": client.take, "unsubscribe": client.leave}[request["method"]]
+        if not act(topics):
             return
-        if request["method"] == "unsubscribe":
-            client.leave(topics)
-        client.memory["depth"] = params.get("depth", 10)
         for symbol in params["symbol"]:
             result = {key: value for key, value in params.items() if key != "symbol"}
             client.say(
@@ -42,7 +51,7 @@ class Kraken(Family):
     def breach(self, client: Client, rule: str) -> None:
         client.say({"Error": "Exceeded msg rate"})
 
-    def ping(self, client: Client) -> None:
+    def beat(self, client: Client) -> None:
         client.say({"channel": "heartbeat"})
 
     def data(self, topic: str, n: int, client: Client) -> list[Any]:
@@ -60,22 +69,30 @@ class Kraken(Family):
                 **{"last": float(price(n)), "volume": 10.0, "vwap": 100.0, "low": 90.0},
                 **{"high": 200.0, "change": 0.5, "change_pct": 0.5, "timestamp": at},
             }
-            begun = client.memory.setdefault("ticker", set())
-            kind_ = "update" if topic in begun else "snapshot"
-            begun.add(topic)
+            kind_ = "snapshot" if client.begins(topic) else "update"
             return [compact({"channel": "ticker", "type": kind_, "data": [row_]})]
         if kind == "book":
-            # One level a side, the size of the bid goes up; the checksum is over both.
-            quantity = f"{n}.00000000"
-            digits = "30000" + "100000000" + "10000" + quantity.replace(".", "")
-            begun = client.memory.setdefault("book", set())
-            snapshot = topic not in begun
-            begun.add(topic)
-            asks = '{"price":300.00,"qty":1.00000000}' if snapshot else ""
+            snapshot = client.begins(topic)
+            bids, asks = book(n) if snapshot else ([change(n)], [])
             row = (
-                f'{{"symbol":"{symbol}","bids":[{{"price":100.00,"qty":{quantity}}}],'
-                f'"asks":[{asks}],"checksum":{zlib.crc32(digits.encode())},"timestamp":"{at}"}}'
+                f'{{"symbol":"{symbol}","bids":[{rows(bids)}],"asks":[{rows(asks)}],'
+                f'"checksum":{checksum(n)},"timestamp":"{at}"}}'
             )
             kind_ = "snapshot" if snapshot else "update"
             return [f'{{"channel":"book","type":"{kind_}","data":[{row}]}}']
         return []
+
+
+def rows(levels: Levels) -> str:
+    return ",".join(f'{{"price":{price},"qty":{size}.00000000}}' for price, size in levels)
+
+
+def checksum(n: int) -> int:
+    """Of the book after the nth update: asks first, prices and sizes without point and zeros."""
+    bids, asks = book(n)
+    digits = "".join(
+        text.replace(".", "").lstrip("0")
+        for price, size in (*asks, *bids)
+        for text in (price, f"{size}.00000000")
+    )
+    return zlib.crc32(digits.encode())

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.servers.strict.families.base import Client, Family, now_ms, price
+from tests.servers.strict.families.base import Client, Family, book, change, now_ms, price
 
 
 class Okx(Family):
@@ -18,10 +18,9 @@ class Okx(Family):
         request = json.loads(text)
         args = request["args"]
         topics = [f"{arg['channel']}:{arg.get('instId', '')}" for arg in args]
-        if request["op"] == "subscribe" and not client.take(topics):
+        act = {"subscribe": client.take, "unsubscribe": client.leave}[request["op"]]
+        if not act(topics):
             return
-        if request["op"] == "unsubscribe":
-            client.leave(topics)
         for arg in args:
             client.say({"event": request["op"], "arg": arg, "connId": "a4d3ae55"})
 
@@ -32,6 +31,10 @@ class Okx(Family):
             client.say({"event": "error", "code": "60014", "msg": "Requests too frequent"})
         else:
             client.say({"event": "error", "code": "60012", "msg": f"Invalid request: {rule}"})
+
+    def ask_to_leave(self, client: Client) -> None:
+        text = "The connection will soon be closed for a service upgrade. Please reconnect."
+        client.say({"event": "notice", "code": "64008", "msg": text, "connId": "a4d3ae55"})
 
     def data(self, topic: str, n: int, client: Client) -> list[Any]:
         channel, _, symbol = topic.partition(":")
@@ -49,14 +52,16 @@ class Okx(Family):
                 **{"high24h": "200", "low24h": "90", "volCcy24h": "1000", "vol24h": "10"},
                 **{"sodUtc0": "100", "sodUtc8": "100", "ts": ms},
             }
-        elif channel in ("books", "bbo-tbt"):
+        elif channel == "bbo-tbt":
             row = {"bids": [[price(n), "1", "0", "1"]], "asks": [["300.00", "1", "0", "1"]]}
-            row |= {"ts": ms, "checksum": 0, "seqId": n, "prevSeqId": n - 1}
-            if channel == "books":
-                begun = client.memory.setdefault("books", set())
-                head["action"] = "update" if topic in begun else "snapshot"
-                row["prevSeqId"] = n - 1 if topic in begun else -1
-                begun.add(topic)
+            row |= {"ts": ms, "seqId": n}
+        elif channel == "books":
+            snapshot = client.begins(topic)
+            head["action"] = "snapshot" if snapshot else "update"
+            sides = book(n) if snapshot else ([change(n)], [])
+            bids, asks = ([[*level, "0", "1"] for level in side] for side in sides)
+            row = {"bids": bids, "asks": asks, "ts": ms, "checksum": 0}
+            row |= {"seqId": n, "prevSeqId": -1 if snapshot else n - 1}
         else:
             return []
         return [{**head, "data": [row]}]
