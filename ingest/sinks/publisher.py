@@ -144,6 +144,9 @@ class Publisher:
         lost = self._recent.take_lost(last_ids)
         entries = [entry for batch in lost for entry in batch.entries]
         if entries:
+            for batch in lost:
+                # Another server may have them: the one before this one.
+                batch.uncertain = True
             # Before all others, or their streams' ids would have passed them.
             self._batches.extendleft(reversed(lost))
             self._buffer.reclaim(entries)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -28,12 +29,18 @@ RIGHTS = (
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports that nobody listens on just now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in sockets:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in sockets]
+    """Return ports that nobody listens on just now.
+
+    Below those that the system gives to clients: one of these may have it a moment later.
+    """
+    ports: list[int] = []
+    while len(ports) < number:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in ports:
+                ports.append(port)
+    return ports
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
@@ -193,10 +200,24 @@ class Watched:
     def url(self) -> str:
         return f"redis+sentinel://{','.join(s.address for s in self.sentinels)}/{SERVICE}"
 
-    def master(self) -> Node:
-        """The server that the Sentinels take for the master."""
-        _, port = self.sentinels[-1].ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
-        return next(server for server in self.servers if server.port == int(port))
+    def master(self) -> Node | None:
+        """The server that all Sentinels take for the master; None while they disagree."""
+        question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        ports = {int(sentinel.ask(*question)[1]) for sentinel in self.sentinels}
+        return next((server for server in self.servers if {server.port} == ports), None)
+
+    def after(self, old: Node) -> Node:
+        """Wait for another master than *old*, and return it."""
+        found: list[Node] = []
+
+        def changed() -> bool:
+            master = self.master()
+            if master not in (None, old):
+                found.append(master)
+            return bool(found)
+
+        until(changed, "failover")
+        return found[0]
 
     def fail_over(self) -> None:
         """Have the Sentinels make a replica the master; returns before it is."""

@@ -27,16 +27,14 @@ def trades_through(
         venues={"binance": {"ws_url": venue.url}},
         redis={"wait": {"replicas": 1, "timeout_s": 0.1}, "max_age_s": 86400},
     )
-    until(lambda: len(ids(master())) > 10, "trades")
-    old = master()
-    fail_over()
-    until(lambda: master() is not old, "failover")
+    until(lambda: len(ids(master)) > 10, "trades")
+    new = fail_over(master)
     # The one that was the master is the replica that the service waits for.
-    until(old.in_step, "the old master follows")
-    before = len(ids(master()))
-    until(lambda: len(ids(master())) > before + 10, "more trades")
+    until(master.in_step, "the old master follows")
+    before = len(ids(new))
+    until(lambda: len(ids(new)) > before + 10, "more trades")
     totals = service.stop()
-    found = ids(master())
+    found = ids(new)
     assert found == list(range(1, totals["data"] + 1))
     assert venue.wait("close", code=1001)["sent"] == len(found)
 
@@ -47,13 +45,13 @@ def test_sentinels(kit: Any) -> None:
         with running(*watched.servers, *watched.sentinels):
             watched.start()
 
-            def fail_over() -> None:
-                old = watched.master()
+            def fail_over(old: Node) -> Node:
                 watched.fail_over()
-                until(lambda: watched.master() is not old, "failover")
-                old.ask("REPLICAOF", "127.0.0.1", watched.master().port)
+                new = watched.after(old)
+                old.ask("REPLICAOF", "127.0.0.1", new.port)  # sooner than the Sentinels would
+                return new
 
-            trades_through(kit, watched.url, fail_over, watched.master)
+            trades_through(kit, watched.url, fail_over, watched.servers[0])
 
 
 def test_cluster(kit: Any) -> None:
@@ -63,11 +61,11 @@ def test_cluster(kit: Any) -> None:
             cluster.start()
             slot = key_slot(TRADE.encode())
 
-            def heir() -> Node:
-                return cluster.nodes[cluster.nodes.index(cluster.owner(slot)) + 3]
+            def fail_over(old: Node) -> Node:
+                new = cluster.nodes[cluster.nodes.index(old) + 3]
+                until(new.in_step, "in step")
+                new.ask("CLUSTER", "FAILOVER")
+                until(lambda: cluster.owner(slot) is new, "failover")
+                return new
 
-            def fail_over() -> None:
-                until(heir().in_step, "in step")
-                heir().ask("CLUSTER", "FAILOVER")
-
-            trades_through(kit, cluster.url, fail_over, lambda: cluster.owner(slot))
+            trades_through(kit, cluster.url, fail_over, cluster.owner(slot))
