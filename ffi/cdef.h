@@ -9,6 +9,7 @@ int ws_zlib_available(void);
 typedef struct ws_easy ws_easy;
 ws_easy *ws_easy_new(void);
 void ws_easy_free(ws_easy *easy);
+void ws_easy_reset(ws_easy *easy);
 int ws_easy_set_long(ws_easy *easy, int option, long value);
 int ws_easy_set_off(ws_easy *easy, int option, int64_t value);
 int ws_easy_set_string(ws_easy *easy, int option, const char *value);

@@ -105,7 +105,8 @@ class HealthFile:
         """Take a worker's report."""
         now_ns = self._clock()
         live = sum(feed.state == "live" for feed in status.feeds)
-        self._workers[status.worker] = WorkerHealth(now_ns, len(status.feeds), live)
+        open_ = sum(feed.state != "stopped" for feed in status.feeds)
+        self._workers[status.worker] = WorkerHealth(now_ns, open_, live)
         if self._written_ns is None or now_ns - self._written_ns >= _WRITE_EVERY_NS:
             self._written_ns = now_ns
             self._write()

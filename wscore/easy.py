@@ -183,6 +183,10 @@ class Easy:
             )
         return found
 
+    def reset(self) -> None:
+        """Forget all settings and the reply; the connection stays for the next `perform`."""
+        lib.ws_easy_reset(self._handle)
+
     def close(self) -> None:
         """Free the handle and close its connection. Idempotent."""
         handle, self._handle = self._handle, None

@@ -4,7 +4,7 @@ import asyncio
 import re
 from dataclasses import dataclass, replace
 
-from wscore.codes import CurlECode
+from wscore.codes import CurlECode, CurlInfo
 from wscore.cookies import Cookies
 from wscore.easy import Easy
 from wscore.errors import RequestException, SessionClosed, Timeout
@@ -12,10 +12,12 @@ from wscore.libcurl_options import apply_request
 from wscore.options import ConnectOptions
 from wscore.perform import Perform
 from wscore.response import HttpResponse
+from wscore.reuse import IdleHandles, reuse_key
 from wscore.route import REDIRECTS, Route
 
 _METHOD = re.compile(r"[A-Z]+")
 _SAFE = ("GET", "HEAD")
+_ENDED = (CurlECode.SEND_ERROR, CurlECode.RECV_ERROR, CurlECode.GOT_NOTHING)
 _OF_A_BODY = ("content-type", "content-length", "content-encoding")
 
 
@@ -56,12 +58,14 @@ class Outgoing:
 
 
 async def send_request(
-    outgoing: Outgoing, url: str, settings: ConnectOptions, jar: Cookies
+    outgoing: Outgoing, url: str, settings: ConnectOptions, jar: Cookies, idle: IdleHandles
 ) -> HttpResponse:
     """Ask, follow redirects, return the answer, whatever its status.
 
     Cookies go out of the *jar* and into it. If cancelled, the transfer ends on its
-    thread, within about a second.
+    thread, within about a second. A GET or HEAD uses a connection out of *idle*, if
+    there is one, and is sent once more, on a new one, if that turns out to be dead;
+    what may not be repeated has a connection of its own.
 
     Raises:
         Timeout: there was no whole answer within `settings.timeout_s`.
@@ -72,9 +76,12 @@ async def send_request(
     """
     deadline = asyncio.get_running_loop().time() + settings.timeout_s
     route = Route.begin(url, settings, http=True)
+    again = False
     while True:
-        easy = outgoing.easy = _prepare(outgoing, route, jar)
-        abandoned = False
+        key = reuse_key(route.url, route.settings)
+        kept = idle.take(key) if outgoing.method in _SAFE and not again else None
+        easy = outgoing.easy = _prepare(outgoing, route, jar, kept or Easy())
+        owned = True
         try:
             if outgoing.aborted:
                 easy.abort()
@@ -82,19 +89,25 @@ async def send_request(
             try:
                 code = await Perform(easy, "wscore-request").result(left_s)
             except BaseException as exc:
-                abandoned = True  # the thread closes the handle
+                owned = False  # the thread closes the handle
                 if isinstance(exc, TimeoutError):
                     raise _too_late(route) from exc
                 raise
+            again = _is_dead(code, easy) and kept is not None and not outgoing.aborted
+            if again:
+                continue
             _raise_for(code, outgoing, route, easy)
             status, headers = easy.status, easy.headers()
             jar.store(route.url, headers)
             answer = HttpResponse(
                 status, tuple(headers), easy.body(), route.url, tuple(route.history)
             )
+            if outgoing.method in _SAFE:
+                owned = False
+                idle.put(key, easy)
         finally:
             outgoing.easy = None
-            if not abandoned:
+            if owned:
                 easy.close()
         location = answer.header("location")
         if status not in REDIRECTS or not route.settings.allow_redirects or not location:
@@ -102,8 +115,7 @@ async def send_request(
         outgoing.follow(status, route, location)
 
 
-def _prepare(outgoing: Outgoing, route: Route, jar: Cookies) -> Easy:
-    easy = Easy()
+def _prepare(outgoing: Outgoing, route: Route, jar: Cookies, easy: Easy) -> Easy:
     try:
         pairs = jar.pairs_for(route.url, anywhere=route.trusted)
         pairs |= Cookies(route.settings.cookies).pairs_for(route.url)
@@ -116,6 +128,11 @@ def _prepare(outgoing: Outgoing, route: Route, jar: Cookies) -> Easy:
         easy.close()
         raise
     return easy
+
+
+def _is_dead(code: int, easy: Easy) -> bool:
+    """Whether a connection that was used before has ended, and nothing came of this request."""
+    return code in _ENDED and easy.status == 0 and easy.info(CurlInfo.NUM_CONNECTS) == 0
 
 
 def _raise_for(code: int, outgoing: Outgoing, route: Route, easy: Easy) -> None:

@@ -18,6 +18,7 @@ from wscore.pool import Pool
 from wscore.reconnect import Reconnecting
 from wscore.requesting import Outgoing, send_request
 from wscore.response import HttpResponse, R
+from wscore.reuse import IdleHandles
 from wscore.websocket import AsyncWebSocket
 
 _CONNECT_FIELDS = frozenset(field.name for field in fields(ConnectOptions))
@@ -52,6 +53,7 @@ class AsyncSession(Generic[R]):
         self.pool = Pool(max_clients)
         self._websockets: set[AsyncWebSocket] = set()
         self._requests: set[Outgoing] = set()
+        self._idle = IdleHandles()
         self._buffer = PumpBuffer()
         self._closed = False
 
@@ -114,7 +116,9 @@ class AsyncSession(Generic[R]):
 
         *options* are other fields of `ConnectOptions`. *timeout* is for all of it,
         redirects and the body included. *max_body*: bytes, once decoded. A
-        Content-Type is sent only if *headers* has one.
+        Content-Type is sent only if *headers* has one. A GET or HEAD uses a connection
+        of one before it, if there is one to that server that has been idle for less
+        than a minute.
 
         Raises:
             Timeout: no whole answer in time.
@@ -130,7 +134,7 @@ class AsyncSession(Generic[R]):
         self._take_slot()
         self._requests.add(outgoing)
         try:
-            return await send_request(outgoing, url, settings, self.cookies)
+            return await send_request(outgoing, url, settings, self.cookies, self._idle)
         finally:
             self._requests.discard(outgoing)
             self.pool.put_back()
@@ -140,6 +144,7 @@ class AsyncSession(Generic[R]):
         self._closed = True
         for request in self._requests:
             request.abort()
+        self._idle.close()
         await asyncio.gather(
             *(
                 socket.close(WsCloseCode.GOING_AWAY, timeout=_CLOSE_TIMEOUT_S)

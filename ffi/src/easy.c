@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "body.h"
 #include "curl_constants.h"
@@ -56,6 +57,14 @@ static size_t on_unwanted_body(const char *data, size_t size, size_t count, void
     return size * count;
 }
 
+static void set_own_options(ws_easy *easy) {
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_XFERINFOFUNCTION, on_progress);
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_XFERINFODATA, easy);
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_NOPROGRESS, 0L);
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_WRITEFUNCTION, on_unwanted_body);
+    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_ERRORBUFFER, easy->error);
+}
+
 ws_easy *ws_easy_new(void) {
     if (!ws_curl.easy_init) return NULL;
     ws_easy *easy = calloc(1, sizeof *easy);
@@ -65,20 +74,33 @@ ws_easy *ws_easy_new(void) {
         free(easy);
         return NULL;
     }
-    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_XFERINFOFUNCTION, on_progress);
-    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_XFERINFODATA, easy);
-    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_NOPROGRESS, 0L);
-    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_WRITEFUNCTION, on_unwanted_body);
-    ws_curl.easy_setopt(easy->handle, WS_CURLOPT_ERRORBUFFER, easy->error);
+    set_own_options(easy);
     return easy;
+}
+
+/* What options point to: only after libcurl has let go of them. */
+static void free_values(ws_easy *easy) {
+    for (size_t i = 0; i < easy->list_count; i++) ws_curl.slist_free_all(easy->lists[i].list);
+    memset(easy->lists, 0, sizeof easy->lists);
+    easy->list_count = 0;
+    ws_body_free(&easy->body);
+    memset(&easy->body, 0, sizeof easy->body);
 }
 
 void ws_easy_free(ws_easy *easy) {
     if (!easy) return;
     ws_curl.easy_cleanup(easy->handle);
-    for (size_t i = 0; i < easy->list_count; i++) ws_curl.slist_free_all(easy->lists[i].list);
-    ws_body_free(&easy->body);
+    free_values(easy);
     free(easy);
+}
+
+void ws_easy_reset(ws_easy *easy) {
+    ws_curl.easy_reset(easy->handle);
+    free_values(easy);
+    easy->header = NULL;
+    easy->error[0] = '\0';
+    atomic_store(&easy->aborted, 0);
+    set_own_options(easy);
 }
 
 /* curl_easy_setopt believes whatever it is given: a string where it expects a list

@@ -17,6 +17,9 @@ ws_easy *ws_easy_new(void);
 /* Closes the connection, if any, without a CLOSE frame. NULL is allowed. */
 void ws_easy_free(ws_easy *easy);
 
+/* As new, but for connections, which the next ws_easy_perform may use again. */
+void ws_easy_reset(ws_easy *easy);
+
 /* Each returns a CURLcode, CURLE_BAD_FUNCTION_ARGUMENT if the option takes another
  * kind of value. Strings are copied by libcurl. */
 int ws_easy_set_long(ws_easy *easy, int option, long value);

@@ -42,7 +42,7 @@ static int resolve_all(void *library, ws_curl_api *api, const char **missing) {
         {"curl_easy_getinfo", &api->easy_getinfo},   {"curl_easy_perform", &api->easy_perform},
         {"curl_easy_recv", &api->easy_recv},         {"curl_easy_send", &api->easy_send},
         {"curl_easy_strerror", &api->easy_strerror}, {"curl_easy_header", &api->easy_header},
-        {"curl_easy_nextheader", &api->easy_nextheader},
+        {"curl_easy_reset", &api->easy_reset},       {"curl_easy_nextheader", &api->easy_nextheader},
         {"curl_easy_option_by_id", &api->easy_option_by_id},
         {"curl_easy_option_by_name", &api->easy_option_by_name},
         {"curl_slist_append", &api->slist_append},   {"curl_slist_free_all", &api->slist_free_all},

@@ -13,6 +13,7 @@ typedef struct {
     int (*global_init)(long flags);
     void *(*easy_init)(void);
     void (*easy_cleanup)(void *easy);
+    void (*easy_reset)(void *easy);
     int (*easy_setopt)(void *easy, int option, ...);
     int (*easy_getinfo)(void *easy, int info, ...);
     int (*easy_perform)(void *easy);

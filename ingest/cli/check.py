@@ -20,7 +20,7 @@ from ingest.errors import IngestError
 from ingest.instruments import InstrumentSource
 from ingest.instruments.cache import ListingCache
 from ingest.instruments.source import get_all
-from ingest.limits import Broker, local_gate
+from ingest.limits import Broker, begin_with, local_gate
 from ingest.plan import ConnectionPlan, Plan, Selected, make_plan
 from ingest.redact import redact_text
 from ingest.supervisor.listings import resolve, selecting_feeds
@@ -49,9 +49,11 @@ async def _select(config: Config) -> tuple[Selected, list[str]]:
     """Ask the venues; return what each feed selects, and what there is to say about it."""
     feeds = selecting_feeds(config)
     cache = ListingCache(config.data_dir, read_only=True)
+    broker = Broker()
+    begin_with(broker, config.data_dir)
     async with AsyncSession(max_clients=len(feeds)) as session:
         source = InstrumentSource(
-            config, session, local_gate(Broker()), cache=cache, retry_after_s=()
+            config, session, local_gate(broker), cache=cache, retry_after_s=()
         )
         found, errors = await get_all(source, {feed.venue for feed in feeds})
     selected: dict[str, list[Instrument]] = {}

@@ -98,7 +98,7 @@ class TradeBackfill:
             self._wanted.discard(route)
             assert route.trades is not None
             asked = route.trades.ask()
-            if asked is None:
+            if asked is None or route.closed:
                 continue
             self._wanted.add(route)
             delay_s = await self._ask(publisher, route, asked)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -113,6 +113,7 @@ class FeedConnection:
         self._opening: asyncio.Future[Any] | None = None
         self._ws: FeedSocket | None = None
         self._stopping = asyncio.Event()
+        self._ending: asyncio.Task[None] | None = None  # held: the loop would not
 
     @property
     def name(self) -> str:
@@ -157,6 +158,20 @@ class FeedConnection:
             self._state = "stopping"
             await self._ws.close(WsCloseCode.GOING_AWAY, timeout=timeout_s)
 
+    def drop(self, topics: Sequence[Topic], reason: str) -> None:
+        """Leave topics for good; their streams end with *reason*. Without any, so do we."""
+        gone, now_ns = set(topics), time.time_ns()
+        rest = tuple(topic for topic in self._plan.topics if topic not in gone)
+        self._plan = structs.replace(self._plan, topics=rest)
+        self._publisher.close(topics, reason, now_ns)
+        self._watch.look_anew()
+        detail = names_of(tuple(topics))[:_DETAIL_CHARS]
+        self._publisher.feed_event("left", now_ns, reason=reason, detail=detail)
+        if not rest:
+            self._ending = asyncio.create_task(self.stop(_CLOSE_TIMEOUT_S))
+        elif self._reading is not None:
+            self._reading.drop(topics)
+
     def status(self) -> FeedStatus:
         """Return the state now."""
         return FeedStatus(
@@ -171,14 +186,19 @@ class FeedConnection:
             latency_s=self._ws.latency if self._ws is not None else None,
         )
 
-    async def _turn(self) -> None:
-        """Wait until the venue's limit on connection attempts has room for ours, or `stop`."""
+    async def _turn(self) -> int | None:
+        """Wait until it is our turn to connect; None if `stop` came first.
+
+        The venue limits attempts, and while it is not reached only one tries for all.
+        """
         began_s = time.monotonic()
         stopped = asyncio.create_task(self._stopping.wait())
         turn: asyncio.Future[int] | None = None
         try:
             while not self._stopping.is_set():
-                turn = asyncio.ensure_future(self._gate.turn(self._lane, timeout_s=_PATIENCE_S))
+                turn = asyncio.ensure_future(
+                    self._gate.turn(self._lane, who=self.name, timeout_s=_PATIENCE_S)
+                )
                 patience_s: float | None = _WORTH_SAYING_S
                 while not turn.done() and not stopped.done():
                     done, _ = await asyncio.wait(
@@ -186,20 +206,22 @@ class FeedConnection:
                     )
                     if not done:
                         waited_s = round(time.monotonic() - began_s, 3)
-                        _log.info(
-                            "feed: held back by the venue's limit on attempts", waited_s=waited_s
-                        )
+                        _log.info("feed: waits for its turn to connect", waited_s=waited_s)
                         patience_s = None
                 if not turn.done():
-                    return
+                    break
                 try:
-                    turn.result()
+                    number = turn.result()
                 except TimeoutError:
                     # Far beyond any venue's limit: the supervisor does not answer, or
-                    # this host is one to stay away from. Without its word nobody goes.
+                    # this host is away, or one to stay away from. Without its word
+                    # nobody goes.
                     _log.error("feed: no turn to connect; asking again", after_s=_PATIENCE_S)
-                else:
-                    return
+                    continue
+                if not self._stopping.is_set():
+                    return number
+                self._gate.ended(number, reached=None)
+            return None
         finally:
             stopped.cancel()
             if turn is not None:
@@ -212,7 +234,6 @@ class FeedConnection:
             # Before our turn, which is to be followed by the attempt at once: the venue
             # counts it when it comes. A ticket does not grow old that fast.
             admission = await self._unless_stopped(self._admission())
-            await self._turn()
             ws = None if admission is None else await self._open(admission.url)
             if admission is not None and ws is not None:
                 opened_s = time.monotonic()
@@ -235,12 +256,23 @@ class FeedConnection:
         return None if opening.cancelled() else opening.result()
 
     async def _open(self, url: str) -> FeedSocket | None:
-        """Connect; None if `stop` came first."""
-        if self._stopping.is_set():
+        """Connect, when it is our turn; None if `stop` came first."""
+        turn = await self._turn()
+        if turn is None:
             return None
         self._state = "connecting"
         self.counters.attempts += 1
-        return await self._unless_stopped(self._dial(url))
+        reached: bool | None = None
+        try:
+            ws = await self._unless_stopped(self._dial(url))
+            reached = None if ws is None else True
+        except CurlError:
+            reached = False
+            raise
+        finally:
+            # Others may wait for it, while only one tries for all.
+            self._gate.ended(turn, reached=reached)
+        return ws
 
     async def _dial(self, url: str) -> FeedSocket:
         plan, websocket = self._plan, self._websocket
@@ -369,6 +401,8 @@ class FeedConnection:
         )
         if all_s := asks_all_s(error, now):
             self._gate.tell(self._lane, stay_away_s=all_s)
+        if opened_s is not None and not isinstance(error, VenueLeaving):
+            self._gate.tell(self._lane, lost=True)
         return delay_s
 
     async def _pause(self, seconds: float) -> None:

@@ -2,6 +2,8 @@
 
 from msgspec import Struct, field
 
+_MOST_REASONS = 32
+
 
 class FeedCounters(Struct, gc=False):
     """Totals since the worker started. Every frame is in exactly one of the middle group."""
@@ -11,10 +13,15 @@ class FeedCounters(Struct, gc=False):
     disconnects: dict[str, int] = field(default_factory=dict)  # by reason, attempts included
 
     frames: int = 0
-    data: int = 0  # frames that became events
+    data: int = 0  # frames that became events, or would have: see `passed_over`
     control: int = 0  # acks, pongs, notices: frames that carry no data by design
     unknown_topic: int = 0  # data that we did not ask for
     decode_errors: dict[str, int] = field(default_factory=dict)  # by reason
+
+    # Of control and data, by reason: what has no event by design. "nothing new": data
+    # that says nothing its stream has a place for. "not asked for": of a feed for all
+    # instruments at once, those of others.
+    passed_over: dict[str, int] = field(default_factory=dict)
 
     book_gaps: dict[str, int] = field(default_factory=dict)  # by reason
     # Updates that were here already, or that a fetched snapshot knew: they were left out.
@@ -37,3 +44,14 @@ def count(table: dict[str, int], reason: str) -> int:
     """Count one under *reason*; return the new total."""
     total = table[reason] = table.get(reason, 0) + 1
     return total
+
+
+def count_words(table: dict[str, int], reason: str) -> None:
+    """As `count`, of reasons that are a venue's words, in part: the 33rd is `other`."""
+    count(table, reason if reason in table or len(table) < _MOST_REASONS else "other")
+
+
+def merge(totals: dict[str, int], more: dict[str, int]) -> None:
+    """Add *more* to *totals*, reason by reason."""
+    for reason, number in more.items():
+        totals[reason] = totals.get(reason, 0) + number

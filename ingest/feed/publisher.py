@@ -22,7 +22,7 @@ A new stream begins with its data: where nothing was, nothing is missing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Literal, cast
 
 from ingest.books.tracker import BookTracker, Gap
 from ingest.codecs import Encoder
@@ -45,7 +45,7 @@ class Route:
     """Where the data of one topic goes."""
 
     __slots__ = (
-        *("active", "decode", "dropped", "gap", "heard", "left"),
+        *("active", "closed", "decode", "dropped", "gap", "heard", "left"),
         *("outlet", "snapshots", "topic", "tracker", "trades"),
     )
 
@@ -69,6 +69,7 @@ class Route:
         self.heard = False  # data came; of routes that share a name, the first one's counts
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
         self.left = False  # the subscription is given up for a new one
+        self.closed = False  # it is given up for good
         self.dropped = 0  # of the outlet's dropped entries, those that are marked
 
 
@@ -108,6 +109,7 @@ class FeedPublisher:
         self._sink = sink
         self._counters = counters
         self._routes: dict[str, list[Route]] = {}
+        self._closed: set[str] = set()  # the venue's names that were routes
         room = Room(_MOST_HELD)
         self.continuous: list[Route] = []  # those whose trades are tracked
         reason = "worker_restarted" if after_crash else "started"
@@ -140,8 +142,8 @@ class FeedPublisher:
         feed = Stream(venue.name, "feed", plan.name)
         self._feed = Outlet(sink, encoder, key_template, feed)
 
-    def publish(self, data: Data, rx: int) -> bool:
-        """Decode one data frame and hand over its events; False if nobody wants its topic.
+    def publish(self, data: Data, rx: int) -> Literal["events", "nothing"] | None:
+        """Decode one data frame and hand over its events, if any; None: nobody wants its topic.
 
         Raises:
             DecodeError: the frame breaks the venue's protocol; the streams that cannot
@@ -149,9 +151,10 @@ class FeedPublisher:
         """
         routes = self._routes.get(data.topic)
         if routes is None:
-            return False
+            return None
         routes[0].heard = True
         error: DecodeError | None = None
+        said: Literal["events", "nothing"] = "nothing"
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
@@ -164,6 +167,8 @@ class FeedPublisher:
                 continue
             if route.gap or not route.active:
                 self._revive(route, rx)
+            if events:
+                said = "events"
             outlet = route.outlet
             if outlet.dropped != route.dropped:
                 self._mark_dropped(route, rx)
@@ -178,7 +183,7 @@ class FeedPublisher:
             self._counters.events += len(events)
         if error is not None:
             raise error
-        return True
+        return said
 
     def publish_snapshot(self, route: Route, snapshot: Book) -> bool:
         """Publish a book that was asked for; False if it is too old: ask again."""
@@ -225,7 +230,7 @@ class FeedPublisher:
     def acknowledged(self, topics: Sequence[Topic], rx: int) -> None:
         """The venue accepted these topics: an open gap ends, even if no data comes soon."""
         for topic in topics:
-            for route in self._routes[topic.name]:
+            for route in self._routes.get(topic.name, ()):
                 if route.left:
                     route.left = False
                     self._open_gap(route, "resync", rx, ended_by="resubscribed")
@@ -237,6 +242,32 @@ class FeedPublisher:
             if route.active:
                 route.active = False
                 self._open_gap(route, "stale", rx, ended_by="resubscribed")
+
+    def close(self, topics: Sequence[Topic], reason: str, rx: int) -> None:
+        """Give up streams for good: a `gap` that nothing ends stands at their end."""
+        gone = set(topics)
+        for name in {topic.name for topic in topics}:
+            routes = self._routes.pop(name, [])
+            kept = [route for route in routes if route.topic not in gone]
+            if kept:
+                self._routes[name] = kept
+            else:
+                self._closed.add(name)
+            for route in routes:
+                if route.topic in gone:
+                    self._close(route, reason, rx)
+        self.continuous = [route for route in self.continuous if not route.closed]
+
+    def is_closed(self, name: str) -> bool:
+        """Tell whether data of the venue's *name* may still come, though nobody wants it."""
+        return name in self._closed
+
+    def _close(self, route: Route, reason: str, rx: int) -> None:
+        self._release(route, rx)
+        in_gap = route.tracker is not None and route.tracker.in_gap
+        if route.active or route.gap or in_gap:
+            self._mark(route, Marker(type="gap", reason=reason, rx=rx))
+        route.active, route.closed = False, True
 
     @property
     def heads(self) -> list[Route]:
@@ -332,6 +363,8 @@ class FeedPublisher:
 
     def _put_trades(self, route: Route, events: Sequence[Trade | Marker]) -> None:
         counters, outlet = self._counters, route.outlet
+        if route.closed:
+            return
         for event in events:
             if isinstance(event, Trade):
                 counters.trades_backfilled += event.backfill is True

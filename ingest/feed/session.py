@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from ingest.errors import DecodeError
-from ingest.feed.counters import FeedCounters, count
+from ingest.feed.counters import FeedCounters, count, count_words
 from ingest.feed.heartbeat import HeartbeatClock
 from ingest.feed.ports import FeedSocket
 from ingest.feed.pressure import PressedSink
@@ -116,6 +116,11 @@ class FeedSession:
             self._publisher.leaving(left)
         self._stir.set()
 
+    def drop(self, topics: Sequence[Topic]) -> None:
+        """Leave topics for good, at the venue's pace."""
+        self._subscriber.drop(topics)
+        self._stir.set()
+
     def leave(self, reason: str) -> None:
         """Leave the connection for a new one."""
         self._leaving = Reconnect(reason)
@@ -203,10 +208,13 @@ class FeedSession:
                 self._on_control(part, payload, rx)
                 continue
             try:
-                if self._publisher.publish(part, rx):
+                said = self._publisher.publish(part, rx)
+                if said is not None:
                     wanted = True
-                elif not part.shared:
+                elif not self._is_passed_over(part):
                     unwanted = True
+                if said != "events":
+                    self._pass_over(part, said)
             except DecodeError as exc:
                 refused = refused or exc
         if refused is not None:
@@ -219,12 +227,24 @@ class FeedSession:
             self._counters.control += 1
 
     def _on_data(self, data: Data, payload: bytes, rx: int) -> None:
-        if self._publisher.publish(data, rx):
+        said = self._publisher.publish(data, rx)
+        if said is not None:
             self._counters.data += 1
-        elif data.shared:
-            self._counters.control += 1  # passed over, as what carries no data for us
+        elif self._is_passed_over(data):
+            self._counters.control += 1  # as what carries no data for us
         else:
             self._on_unknown(payload)
+        if said != "events":
+            self._pass_over(data, said)
+
+    def _pass_over(self, data: Data, said: str | None) -> None:
+        if said is not None:
+            count(self._counters.passed_over, "nothing new")
+        elif data.shared:
+            count(self._counters.passed_over, "not asked for")
+
+    def _is_passed_over(self, data: Data) -> bool:
+        return data.shared or self._publisher.is_closed(data.topic)
 
     def _on_unknown(self, payload: bytes) -> None:
         self._counters.unknown_topic += 1
@@ -247,6 +267,7 @@ class FeedSession:
         elif isinstance(inbound, Answer):
             self._answers.append(inbound.payload)
         elif isinstance(inbound, Ignored):
+            count_words(self._counters.passed_over, inbound.reason)
             _log.debug("feed: passed over", reason=inbound.reason)
             return
         self._stir.set()

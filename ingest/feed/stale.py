@@ -57,6 +57,11 @@ class StaleWatch:
         """Topics that nothing has come of since the process began."""
         return sum(pulse.never_heard for _, pulse in self._pulses)
 
+    def look_anew(self) -> None:
+        """Watch what the publisher has now, some of its topics having been given up."""
+        known = {route.topic.name: pulse for route, pulse in self._pulses}
+        self._pulses = [(route, known[route.topic.name]) for route in self._publisher.heads]
+
     async def run(self) -> None:
         """Look until cancelled."""
         while True:

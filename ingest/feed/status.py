@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from ingest.feed.counters import FeedCounters
+from ingest.feed.counters import FeedCounters, merge
 from ingest.sinks.counters import SinkCounters
 
 FeedState = Literal["waiting", "connecting", "subscribing", "live", "stopping", "stopped"]
@@ -44,12 +44,17 @@ class Totals(Struct, kw_only=True):
     control: int = 0
     unknown_topic: int = 0
     decode_errors: dict[str, int] = field(default_factory=dict)  # by reason
+    passed_over: dict[str, int] = field(default_factory=dict)  # of control and data, by reason
     book_gaps: dict[str, int] = field(default_factory=dict)  # by reason
     book_repeats: int = 0  # of the data, updates of books that were left out
-    # published + dropped + unpublished, less the resets that the sink adds by itself
+    # published + dropped + conflated + left_on_disk + unpublished, less what was recovered
+    # and the markers that the sink adds by itself (resets, and what it says of conflation)
     events: int = 0
+    recovered: int = 0  # entries that an earlier process had left on disk
     published: int = 0
     dropped: dict[str, int] = field(default_factory=dict)  # by reason
+    conflated: int = 0
+    left_on_disk: int = 0  # for the next start
     unpublished: int = 0  # in hand when the worker ended
 
     def add(self, status: WorkerStatus) -> None:
@@ -57,21 +62,20 @@ class Totals(Struct, kw_only=True):
         for feed in status.feeds:
             counters = feed.counters
             self.connects += counters.connects
-            _merge(self.disconnects, counters.disconnects)
+            merge(self.disconnects, counters.disconnects)
             self.frames += counters.frames
             self.data += counters.data
             self.control += counters.control
             self.unknown_topic += counters.unknown_topic
-            _merge(self.decode_errors, counters.decode_errors)
-            _merge(self.book_gaps, counters.book_gaps)
+            merge(self.decode_errors, counters.decode_errors)
+            merge(self.passed_over, counters.passed_over)
+            merge(self.book_gaps, counters.book_gaps)
             self.book_repeats += counters.book_repeats
             self.events += counters.events
         sink = status.sink
         self.published += sink.acked_entries + sink.duplicates
-        _merge(self.dropped, sink.dropped)
+        merge(self.dropped, sink.dropped)
+        self.recovered += sink.recovered_entries
+        self.conflated += sink.conflated
+        self.left_on_disk += sink.spooled_entries
         self.unpublished += sink.pending_entries
-
-
-def _merge(totals: dict[str, int], more: dict[str, int]) -> None:
-    for reason, number in more.items():
-        totals[reason] = totals.get(reason, 0) + number

@@ -1,13 +1,12 @@
 """Listings on disk, for a start while the venue is down."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
 import structlog
 from msgspec import Struct
 
+from ingest.files import write_atomically
 from ingest.instruments.listing import Listing
 from ingest.venues.base import Instrument
 
@@ -42,7 +41,7 @@ class ListingCache:
         )
         path = self.path(listing.venue)
         try:
-            _write_atomically(path, msgspec.json.format(msgspec.json.encode(file), indent=1))
+            write_atomically(path, msgspec.json.format(msgspec.json.encode(file), indent=1))
         except OSError as exc:
             _log.error("instruments: not kept on disk", path=str(path), error=str(exc))
 
@@ -57,18 +56,3 @@ class ListingCache:
             _log.error("instruments: what was kept is unreadable", path=str(path), error=str(exc))
             return None
         return Listing(venue, file.fetched_ns, file.instruments)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

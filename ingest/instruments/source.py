@@ -13,8 +13,7 @@ from ingest.errors import DecodeError, RestError
 from ingest.instruments.cache import ListingCache
 from ingest.instruments.listing import Listing
 from ingest.limits import Gate
-from ingest.rest import RestClient
-from wscore import AsyncSession
+from ingest.rest import Requester, RestClient
 
 _log = structlog.get_logger(__name__)
 
@@ -35,7 +34,7 @@ class InstrumentSource:
     def __init__(
         self,
         config: Config,
-        session: AsyncSession,
+        session: Requester,
         gate: Gate,
         *,
         cache: ListingCache | None = None,

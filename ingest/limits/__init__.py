@@ -6,18 +6,21 @@ waits at a `Gate` for its turn.
 
 from ingest.limits.broker import Broker, local_gate
 from ingest.limits.gate import Gate
-from ingest.limits.messages import Answered, Ask, FromGate, Go, Lane, Tell, Withdraw, lane
+from ingest.limits.memory import begin_with, remembering
+from ingest.limits.messages import Ask, FromGate, Go, Lane, Outcome, Tell, Withdraw, lane
 
 __all__ = [
-    "Answered",
     "Ask",
     "Broker",
     "FromGate",
     "Gate",
     "Go",
     "Lane",
+    "Outcome",
     "Tell",
     "Withdraw",
+    "begin_with",
     "lane",
     "local_gate",
+    "remembering",
 ]

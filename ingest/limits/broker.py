@@ -8,8 +8,9 @@ import structlog
 
 from ingest import venues
 from ingest.limits.gate import Gate
-from ingest.limits.messages import Answered, Ask, FromGate, Lane, Tell, Withdraw
-from ingest.limits.turns import LimitOf, Turns
+from ingest.limits.messages import Ask, FromGate, Lane, Outcome, Tell, Withdraw, host_of
+from ingest.limits.reach import Reach
+from ingest.limits.turns import Counted, LimitOf, Turns
 from ingest.venues.base import RestLimits
 
 _log = structlog.get_logger(__name__)
@@ -37,11 +38,30 @@ def venue_limit(lane: Lane) -> tuple[int, float]:
     return count, window_s + _JITTER_S + window_s * _JITTER_SHARE
 
 
+def venue_group(lane: Lane) -> str:
+    """Return what the venues that are counted together have in common: their own host.
+
+    Not where the config has them be: at one replay, say, venues are still several.
+    """
+    venue = venues.get(lane.venue)
+    return host_of(venue.rest_url if lane.kind == "rest" else venue.ws_url)
+
+
 class Broker:
     """Gives turns to everybody's gates. What is asked waits here, not at the venue."""
 
-    def __init__(self, limit_of: LimitOf = venue_limit) -> None:
-        self._turns = Turns(limit_of)
+    def __init__(
+        self,
+        limit_of: LimitOf = venue_limit,
+        *,
+        base_s: float = 0.5,
+        cap_s: float = 30.0,
+    ) -> None:
+        """*base_s*, *cap_s*: as `Reach` has them."""
+        self.turns = Turns(limit_of, group_of=venue_group, new_reach=lambda: Reach(base_s, cap_s))
+        self.changed = asyncio.Event()  # something was used or banned; its reader clears it
+        self._failing_since_s: dict[Counted, float] = {}
+        self._said: set[Counted] = set()  # of these, those that are logged
         self._go: dict[int, Callable[[int], None]] = {}  # by owner
         self._owners = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -55,33 +75,36 @@ class Broker:
     @property
     def waiting(self) -> int:
         """How many wait for their turn."""
-        return self._turns.waiting
+        return self.turns.waiting
 
     def receive(self, owner: int, message: FromGate) -> None:
         """Take what came from a gate."""
+        now_s = time.monotonic()
         match message:
-            case Ask():
-                self._turns.ask((owner, message.id), message.lane, message.weight)
-            case Withdraw():
-                self._turns.withdraw((owner, message.id))
-            case Answered():
-                self._turns.answered((owner, message.id), time.monotonic())
+            case Ask(number, lane, weight, who):
+                self.turns.ask((owner, number), lane, weight, who=who)
+            case Withdraw(number):
+                self.turns.withdraw((owner, number))
+            case Outcome(number, reached):
+                self.turns.ended((owner, number), reached, now_s)
             case Tell():
-                self._tell(message)
+                self._tell(message, now_s)
         self._serve()
 
     def detach(self, owner: int) -> None:
         """Its process has ended: what it waited for is void, what it used is not."""
         self._go.pop(owner, None)
-        self._turns.forget(owner)
+        self.turns.forget(owner)
         self._serve()
 
-    def _tell(self, message: Tell) -> None:
-        now_s = time.monotonic()
+    def _tell(self, message: Tell, now_s: float) -> None:
+        if message.lost:
+            self.turns.lost(message.lane)
         if message.used is not None:
-            self._turns.believe(message.lane, message.used, now_s)
+            self.turns.believe(message.lane, message.used, now_s)
         away_s = message.stay_away_s
-        if away_s and self._turns.ban(message.lane.host, now_s + away_s):
+        if away_s and self.turns.ban(message.lane.host, now_s + away_s):
+            self.changed.set()
             _log.warning(
                 "limits: a venue asks us to stay away; nothing is sent there until then",
                 venue=message.lane.venue,
@@ -94,11 +117,32 @@ class Broker:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for owner, number in self._turns.due(time.monotonic()):
+        now_s = time.monotonic()
+        for owner, number in self.turns.due(now_s):
+            self.changed.set()
             self._go[owner](number)
-        in_s = self._turns.next_in_s(time.monotonic())
+        self._say_reached(now_s)
+        in_s = self.turns.next_in_s(time.monotonic())
         if in_s is not None:
             self._timer = asyncio.get_running_loop().call_later(max(0.0, in_s), self._serve)
+
+    def _say_reached(self, now_s: float) -> None:
+        """Log which hosts are not reached, and are again, once for all who wait for it."""
+        for counted, failed in self.turns.failing():
+            if not failed:
+                since_s = self._failing_since_s.pop(counted, now_s)
+                if counted in self._said:
+                    self._said.remove(counted)
+                    away_s = round(now_s - since_s, 3)
+                    _log.info("limits: a host is reached again", host=counted.host, away_s=away_s)
+                continue
+            self._failing_since_s.setdefault(counted, now_s)
+            if failed > 1 and counted not in self._said:  # a single one says so itself
+                self._said.add(counted)
+                _log.warning(
+                    "limits: a host is not reached; one connection tries for all",
+                    host=counted.host,
+                )
 
 
 class Attachment:

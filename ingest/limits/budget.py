@@ -1,16 +1,31 @@
 """How much may be used in a time. Pure: times come from the caller."""
 
 from collections import deque
+from collections.abc import Iterable, Sequence
+
+# When, weight.
+Use = tuple[float, int]
 
 
 class Budget:
     """At most `limit` in any `window_s`, wherever that begins. Uses have a weight."""
 
-    def __init__(self, limit: int, window_s: float) -> None:
+    def __init__(self, limit: int, window_s: float, uses: Iterable[Use] = ()) -> None:
+        """*uses*: those of the past, in order."""
         self._limit = limit
         self._window_s = window_s
-        self._uses: deque[tuple[float, int]] = deque()  # when, weight; in order
-        self._used = 0
+        self._uses = deque(uses)
+        self._used = sum(weight for _, weight in self._uses)
+
+    @property
+    def window_s(self) -> float:
+        """After this time a use is forgotten."""
+        return self._window_s
+
+    @property
+    def uses(self) -> Sequence[Use]:
+        """Those of the last window, in order; some older ones may be among them."""
+        return tuple(self._uses)
 
     def wait_s(self, weight: int, now_s: float) -> float:
         """Return how long it takes until a use of that weight fits; 0: it fits now.

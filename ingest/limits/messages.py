@@ -24,20 +24,29 @@ class Ask(Struct, frozen=True, tag="ask"):
     id: int  # one of a kind at its gate
     lane: Lane
     weight: int = 1
+    who: str = ""  # the name of the connection that is to be opened
 
 
 class Withdraw(Struct, frozen=True, tag="withdraw"):
-    """No longer wanted. The `Go` may be on its way already."""
+    """No longer wanted, or given up after its `Go`, which may be on its way."""
 
     id: int
 
 
+class Outcome(Struct, frozen=True, tag="outcome"):
+    """How an attempt to connect ended."""
+
+    id: int  # of the `Ask`
+    reached: bool
+
+
 class Tell(Struct, frozen=True, kw_only=True, tag="tell"):
-    """What an answer of the venue's said about its limits."""
+    """What there is to know about a host, out of an answer of the venue's, or its silence."""
 
     lane: Lane
     used: int | None = None  # weight, by the venue's own count
     stay_away_s: float | None = None  # nothing may go to that host before
+    lost: bool = False  # a connection that was open has ended, and not by our will
 
 
 class Go(Struct, frozen=True, tag="go"):
@@ -46,17 +55,16 @@ class Go(Struct, frozen=True, tag="go"):
     id: int
 
 
-class Answered(Struct, frozen=True, tag="answered"):
-    """What it was our turn for is over: the venue has counted it, at some time until now."""
-
-    id: int
-
-
-FromGate = Ask | Withdraw | Tell | Answered
+FromGate = Ask | Withdraw | Outcome | Tell
 
 
 def lane(kind: Kind, venue: str, url: str) -> Lane:
     """Return the lane of a URL."""
+    return Lane(kind, venue, host_of(url))
+
+
+def host_of(url: str) -> str:
+    """Return a URL's host and port."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
-    return Lane(kind, venue, f"{host}:{parts.port or _PORTS.get(parts.scheme, 0)}")
+    return f"{host}:{parts.port or _PORTS.get(parts.scheme, 0)}"

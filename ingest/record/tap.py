@@ -1,4 +1,4 @@
-"""What stands between a feed and its connection, and writes down what passes.
+"""What stands between a feed and the network, and writes down what passes.
 
 The feed does not know: it opens, subscribes, answers and reconnects as it does in the
 service, through the same code.
@@ -6,26 +6,28 @@ service, through the same code.
 
 import time
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any
-from urllib.parse import urljoin
+from typing import Any, Protocol
 
 from ingest.feed.ports import Connector, FeedSocket
-from ingest.feed.resync import Fetch
 from ingest.recordings.records import RestAnswer, WsClosed, WsMessage, WsOpened, WsSent
 from ingest.recordings.writer import ConnectionFiles
 from ingest.redact import redact_text
-from ingest.venues.base import RestRequest
-from wscore import Batch, CurlError, CurlWsFlag, WebSocketClosed, WsCloseCode
+from ingest.rest import Requester
+from wscore import Batch, CurlError, CurlWsFlag, HttpResponse, WebSocketClosed, WsCloseCode
 
 _BINARY = int(CurlWsFlag.BINARY)
 _ABNORMAL = 1006
 
 
-class RecordingConnector:
-    """Opens the WebSockets of one connection of the plan, all into its files."""
+class Network(Connector, Requester, Protocol):
+    """Opens WebSockets and asks over HTTP; `AsyncSession` is one."""
 
-    def __init__(self, connector: Connector, files: ConnectionFiles, name: str) -> None:
-        self._connector = connector
+
+class RecordingNetwork:
+    """What one connection of the plan opens and asks for, all into its files."""
+
+    def __init__(self, network: Network, files: ConnectionFiles, name: str) -> None:
+        self._network = network
         self._files = files
         self._name = name
 
@@ -33,8 +35,19 @@ class RecordingConnector:
         """Open one; a failed attempt leaves no record."""
         return _Opening(lambda: self._open(url, options))
 
+    async def request(self, method: str, url: str, **options: Any) -> HttpResponse:
+        """Ask; the answer is recorded if it says what was asked for.
+
+        What a POST asks for is in its body, for which a record has no place: so with
+        the tickets that some venues give for one connection, which are not for a file.
+        """
+        answer = await self._network.request(method, url, **options)
+        if answer.ok and method == "GET":
+            self._files.add(RestAnswer(time.time_ns(), redact_text(url), answer.body))
+        return answer
+
     async def _open(self, url: str, options: dict[str, Any]) -> FeedSocket:
-        ws = await self._connector.ws_connect(url, **options)
+        ws = await self._network.ws_connect(url, **options)
         self._files.add(WsOpened(time.time_ns(), self._name, redact_text(url)))
         return RecordedSocket(ws, self._files, self._name)
 
@@ -96,15 +109,3 @@ class RecordedSocket:
         if isinstance(error, WebSocketClosed) and error.code:
             code, reason = error.code, error.reason
         self._files.add(WsClosed(time.time_ns(), self._name, code, reason))
-
-
-def recorded_fetch(fetch: Fetch, rest_url: str, files: ConnectionFiles) -> Fetch:
-    """Return *fetch* with its answers recorded; those that fail leave no record."""
-
-    async def fetch_and_record(request: RestRequest) -> bytes:
-        body = await fetch(request)
-        url = urljoin(rest_url.rstrip("/") + "/", request.path.lstrip("/"))
-        files.add(RestAnswer(time.time_ns(), redact_text(url), body))
-        return body
-
-    return fetch_and_record

@@ -1,6 +1,6 @@
 """Our own recording format: JSON lines, one record each, after a header line.
 
-    {"format":"ingest-recording","version":1}
+    {"format":"ingest-recording","version":1,"venue":"binance"}
     {"ns":1723161253937085768,"kind":"opened","connection":"binance-0","url":"wss://…"}
     {"ns":…,"kind":"sent","connection":"binance-0","text":"…"}
     {"ns":…,"kind":"message","connection":"binance-0","text":"…"}
@@ -8,7 +8,7 @@
     {"ns":…,"kind":"closed","connection":"binance-0","code":1001,"text":"…"}
     {"ns":…,"kind":"rest","url":"https://…","text":"…"}
 
-`ns` is Unix nanoseconds. A payload that is not UTF-8 text is in `base64`.
+`ns` is Unix nanoseconds, `venue` may be left out. A payload that is not UTF-8 text is in `base64`.
 """
 
 from base64 import b64decode, b64encode
@@ -17,14 +17,21 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from ingest.recordings.records import Record, RestAnswer, WsClosed, WsMessage, WsOpened, WsSent
-
-HEADER = b'{"format":"ingest-recording","version":1}'
+from ingest.recordings.records import (
+    Record,
+    RestAnswer,
+    VenueNamed,
+    WsClosed,
+    WsMessage,
+    WsOpened,
+    WsSent,
+)
 
 
 class _Header(Struct):
     format: Literal["ingest-recording"]
     version: int
+    venue: str = ""
 
 
 class _Line(Struct, omit_defaults=True):
@@ -40,6 +47,11 @@ class _Line(Struct, omit_defaults=True):
 _decode_header = msgspec.json.Decoder(_Header).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 _encode = msgspec.json.Encoder().encode
+
+
+def format_header(venue: str) -> bytes:
+    """Return the first line of a file, without a line end."""
+    return _encode(_Header("ingest-recording", 1, venue))
 
 
 def recognise(line: bytes) -> bool:
@@ -58,13 +70,16 @@ def recognise(line: bytes) -> bool:
 
 
 def parse_line(line: bytes, connection: str) -> Record | None:
-    """Parse one line without its line end; None for the header and empty lines.
+    """Parse one line without its line end; None for empty lines, and a header without a venue.
 
     Raises:
         ValueError: not a line of this format.
     """
-    if not line or recognise(line):
+    if not line:
         return None
+    if recognise(line):
+        header = _decode_header(line)
+        return VenueNamed(header.venue) if header.venue else None
     try:
         wire = _decode_line(line)
     except msgspec.DecodeError as exc:
@@ -85,6 +100,8 @@ def parse_line(line: bytes, connection: str) -> Record | None:
 def format_record(record: Record) -> bytes:
     """Return the line of one record, without a line end. `parse_line` undoes it."""
     match record:
+        case VenueNamed(venue):
+            return format_header(venue)
         case WsOpened(ns, connection, url):
             return _encode(_Line(ns, "opened", connection, url))
         case WsSent(ns, connection, payload):
@@ -97,7 +114,11 @@ def format_record(record: Record) -> bytes:
         case WsClosed(ns, connection, code, reason):
             return _encode(_Line(ns, "closed", connection, code=code, text=reason or None))
         case RestAnswer(ns, url, body):
-            return _encode(_Line(ns, "rest", url=url, text=body.decode()))
+            try:
+                return _encode(_Line(ns, "rest", url=url, text=body.decode()))
+            except UnicodeDecodeError:
+                encoded = b64encode(body).decode("ascii")
+                return _encode(_Line(ns, "rest", url=url, base64=encoded))
 
 
 def _payload(wire: _Line) -> bytes:

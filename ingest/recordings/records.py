@@ -9,6 +9,12 @@ from collections.abc import Callable
 from msgspec import Struct
 
 
+class VenueNamed(Struct, frozen=True, gc=False):
+    """The file says itself which venue it is of."""
+
+    venue: str
+
+
 class WsOpened(Struct, frozen=True, gc=False):
     """A WebSocket was opened; on some venues the URL carries the subscription."""
 
@@ -51,6 +57,6 @@ class RestAnswer(Struct, frozen=True, gc=False):
     body: bytes
 
 
-Record = WsOpened | WsSent | WsMessage | WsClosed | RestAnswer
+Record = VenueNamed | WsOpened | WsSent | WsMessage | WsClosed | RestAnswer
 # A line without its end, the file's name → its record, if it is one; raises ValueError.
 ParseLine = Callable[[bytes, str], Record | None]

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.recordings.errors import RecordingError
-from ingest.recordings.native import HEADER, format_record
+from ingest.recordings.native import format_header, format_record
 from ingest.recordings.records import Record
 
 _FLUSH_S = 2.0
@@ -70,7 +70,7 @@ class RecordingFiles:
 
     def connection(self, venue: str, name: str) -> "ConnectionFiles":
         """Return where the records of one connection go; nothing is made before the first."""
-        track = ConnectionFiles(self, self._directory / venue, f"{name}-{self._stamp}")
+        track = ConnectionFiles(self, self._directory, venue, f"{name}-{self._stamp}")
         self._tracks.append(track)
         return track
 
@@ -134,10 +134,11 @@ class RecordingFiles:
 class ConnectionFiles:
     """The files of one connection. `add` is the loop's, `write` the writing thread's."""
 
-    def __init__(self, owner: RecordingFiles, directory: Path, stem: str) -> None:
+    def __init__(self, owner: RecordingFiles, directory: Path, venue: str, stem: str) -> None:
         self.paths: list[Path] = []
         self._owner = owner
-        self._directory = directory
+        self._directory = directory / venue
+        self._header = format_header(venue) + b"\n"
         self._stem = stem
         self._lines: list[bytes] = []
         self._bytes = 0
@@ -159,7 +160,7 @@ class ConnectionFiles:
     def write(self, data: bytes, rotate_bytes: int) -> int:
         """Append whole lines; return how many bytes that took on disk. Blocks."""
         begun = self._room > 0
-        member = gzip.compress(data if begun else HEADER + b"\n" + data, _LEVEL, mtime=0)
+        member = gzip.compress(data if begun else self._header + data, _LEVEL, mtime=0)
         if not begun:
             self._begin()
             self._room = rotate_bytes

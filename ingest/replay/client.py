@@ -61,6 +61,7 @@ class Client:
         # Channels held because this client reads too slowly.
         self.waiting: set[Channel] = set()
         self._out: list[bytes] = []
+        self._next_number = 0
 
     @property
     def open(self) -> bool:
@@ -76,9 +77,20 @@ class Client:
         """Add a frame to the next write."""
         self._out.append(frame)
 
-    def put_message(self, payload: bytes) -> None:
-        """Add a message, of the venue's kind, to the next write."""
+    def put_message(self, payload: bytes) -> bytes:
+        """Add a message, of the venue's kind, to the next write; return what is sent."""
+        payload = self.numbered(payload)
         self._out.append(message_frame(payload, binary=self.venue.dialect.binary))
+        return payload
+
+    def numbered(self, payload: bytes) -> bytes:
+        """Return the message with the connection's next number, where it has one."""
+        numbered = self.venue.dialect.numbered
+        made = None if numbered is None else numbered(payload, self._next_number)
+        if made is None:
+            return payload
+        self._next_number += 1
+        return made
 
     def write(self) -> None:
         """Write what was put, in order, as one piece."""

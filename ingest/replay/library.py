@@ -12,9 +12,17 @@ from msgspec import Struct
 
 from ingest.recordings.errors import RecordingError
 from ingest.recordings.reader import find_files, read_file
-from ingest.recordings.records import Record, RestAnswer, WsClosed, WsMessage, WsOpened, WsSent
+from ingest.recordings.records import (
+    Record,
+    RestAnswer,
+    VenueNamed,
+    WsClosed,
+    WsMessage,
+    WsOpened,
+    WsSent,
+)
 from ingest.replay.dialects import DIALECTS
-from ingest.replay.dialects.base import Dialect
+from ingest.replay.dialects.base import Dialect, Part
 from ingest.replay.tracks import Entry, Stretch, Track, arrange
 
 
@@ -66,7 +74,7 @@ def load(sources: Iterable[str]) -> Library:
                 passed_over[file.parent.as_posix()] += 1
             elif records:
                 raise RecordingError(
-                    f"{file}: neither a recorded URL nor the directory says which venue this is; "
+                    f"{file}: neither it nor its directory says a venue that can be replayed; "
                     f"write VENUE={file}, with one of {', '.join(DIALECTS)}"
                 )
     venues = {name: build(DIALECTS[name], files) for name, files in sorted(contents.items())}
@@ -91,24 +99,21 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
     not_data = 0
     for records in files:
         entries.append([])
-        topic_of: dict[str, Callable[[bytes], str | None]] = {}  # by connection
+        parts_of: dict[str, Callable[[bytes], Sequence[Part]]] = {}  # by connection
         for record in records:
             match record:
                 case WsMessage(ns, connection, payload):
-                    if connection not in topic_of:
-                        new_topic = dialect.new_topic
-                        topic_of[connection] = new_topic() if new_topic else dialect.topic
-                    topic = topic_of[connection](payload)
-                    if topic is None:
-                        not_data += 1
-                    else:
-                        entries[-1].append(Entry(ns, topic, payload))
+                    if connection not in parts_of:
+                        parts_of[connection] = _new_parts(dialect)
+                    parts = parts_of[connection](payload)
+                    not_data += not parts
+                    entries[-1] += [Entry(ns, topic, part) for topic, part in parts]
                 case RestAnswer(_, url, _):
-                    parts = urlsplit(url)
-                    key = dialect.rest_key(parts.path, parts.query)
+                    address = urlsplit(url)
+                    key = dialect.rest_key(address.path, address.query)
                     if key is not None:
                         answers[key].append(record)
-                case WsOpened() | WsSent() | WsClosed():
+                case VenueNamed() | WsOpened() | WsSent() | WsClosed():
                     pass  # what the recording client did does not bind today's
     tracks, stretches = arrange(entries)
     for recorded in answers.values():
@@ -116,8 +121,23 @@ def build(dialect: Dialect, files: Sequence[Sequence[Record]]) -> VenueRecording
     return VenueRecording(dialect, tracks, stretches, dict(answers), not_data)
 
 
+def _new_parts(dialect: Dialect) -> Callable[[bytes], Sequence[Part]]:
+    """Return what takes apart the messages of one connection."""
+    if dialect.parts is not None:
+        return dialect.parts
+    topic_of = dialect.new_topic() if dialect.new_topic else dialect.topic
+
+    def parts(payload: bytes) -> Sequence[Part]:
+        topic = topic_of(payload)
+        return [] if topic is None else [(topic, payload)]
+
+    return parts
+
+
 def _dialect_of(file: Path, records: Sequence[Record]) -> Dialect | None:
     for record in records:
+        if isinstance(record, VenueNamed):
+            return DIALECTS.get(record.venue)
         if isinstance(record, WsOpened | RestAnswer):
             parts = urlsplit(record.url)
             same = [d for d in DIALECTS.values() if parts.hostname in d.hosts]

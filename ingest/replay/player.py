@@ -162,6 +162,9 @@ class Player:
                 frame = message_frame(payload, binary=dialect.binary)
                 ready = made[client.form] = (payload, frame)
             payload, frame = ready
+            if client.venue.dialect.numbered is not None:
+                payload = client.numbered(payload)
+                frame = message_frame(payload, binary=client.venue.dialect.binary)
             client.put(frame)
             size += len(frame)
             if self._on_sent is not None:

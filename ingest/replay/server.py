@@ -253,8 +253,7 @@ class ReplayServer:
         for action in actions:
             match action:
                 case Reply(payload):
-                    client.put_message(payload)
-                    self._ledger.note(client, "reply", payload=payload)
+                    self._ledger.note(client, "reply", payload=client.put_message(payload))
                 case SetForm(form):
                     client.form = form
                 case Subscribe(topics):

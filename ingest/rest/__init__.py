@@ -1,5 +1,5 @@
 """A venue's REST interface, asked within the venue's limits."""
 
-from ingest.rest.client import RestClient
+from ingest.rest.client import Requester, RestClient
 
-__all__ = ["RestClient"]
+__all__ = ["Requester", "RestClient"]

@@ -2,20 +2,28 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from ingest.errors import RestError
 from ingest.limits import Gate, lane
 from ingest.limits.broker import DEFAULT_REST_LIMITS
 from ingest.rest.answers import stay_away_s, used_weight
 from ingest.venues.base import RestRequest, Venue
-from wscore import AsyncSession, CurlError
+from wscore import CurlError, HttpResponse
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024  # the largest listing known has some 20 MB
 _SHOWN_CHARS = 200
 # Of one process. Each has a thread: of a hundred that get their turns at once the last
 # would be on its way so late that the venue counts it in its next window.
 _AT_ONCE = 4
+
+
+class Requester(Protocol):
+    """Asks over HTTP; `AsyncSession` in the service."""
+
+    async def request(self, method: str, url: str, **options: Any) -> HttpResponse:
+        """Ask, and return the whole answer; see `AsyncSession.request`."""
+        ...
 
 
 class RestClient:
@@ -25,7 +33,7 @@ class RestClient:
     """
 
     def __init__(
-        self, venue: Venue, base_url: str, session: AsyncSession, gate: Gate, **options: Any
+        self, venue: Venue, base_url: str, session: Requester, gate: Gate, **options: Any
     ) -> None:
         """*options*: how to reach it, as `AsyncSession.request` takes them (proxy, …)."""
         self._venue = venue
@@ -63,7 +71,7 @@ class RestClient:
             try:
                 return await self._ask(request, what, deadline)
             finally:
-                self._gate.answered(turn)
+                self._gate.ended(turn, reached=True)
         except TimeoutError as exc:
             raise RestError(late) from exc
         finally:

@@ -106,7 +106,8 @@ class RedisStreamsSink:
 
         *maxlen* is the stream's own approximate length, instead of the settings'.
         *preface* is an entry (as in `StreamWriter.add`) that goes before all others,
-        but only if the stream turns out to hold entries of an earlier run. With
+        but only if the stream turns out to hold entries of an earlier run, or was
+        opened before by somebody who has given it up. With
         *beside*, a stream opened just before, it goes there, if either of the two does.
         *follows* is a stream that this one sums up: an entry gets the id of the last
         entry that was handed over to the other before it. There is at most one for
@@ -125,6 +126,8 @@ class RedisStreamsSink:
                     beside.preface = stream.preface
             self._streams[key] = stream
             self._publisher.learn(stream)
+        elif preface is not None:  # of a writer that was given up
+            (beside or stream).add(*preface)
         return stream
 
     def _stream_of(self, key: str, maxlen: int | None) -> StreamWriter:

@@ -114,17 +114,15 @@ class Spooling:
         if entries:
             kept = self._spool.put_first(entries)
         self._spool.close()
-        if kept:
-            self._counters.spooled_entries += len(entries)
-            self._counters.pending_entries -= len(entries)
         counters = self._counters
-        if counters.spooled_entries or counters.pending_entries:
+        if kept:
+            counters.spooled_entries += counters.pending_entries
+            counters.pending_entries = counters.pending_bytes = 0
+        if counters.spooled_entries:
             _log.warning(
-                "spool: entries are left for the next start",
-                entries=counters.spooled_entries + (counters.pending_entries if kept else 0),
-                bytes=counters.spooled_bytes,
+                "spool: entries are left for the next start", entries=counters.spooled_entries
             )
-        return 0 if kept else len(entries)
+        return counters.pending_entries
 
 
 def _spooled(entries: Iterable[tuple[Entry, EntryId]]) -> list[SpooledEntry]:

@@ -1,9 +1,10 @@
 """What selectors mean: at the start, and ever after as venues list new instruments."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
+from msgspec import structs
 
 from ingest import venues
 from ingest.config.schema import Config, FeedConfig, Selector
@@ -12,11 +13,12 @@ from ingest.errors import DecodeError, IngestError, RestError
 from ingest.instruments import InstrumentSource, Listing
 from ingest.instruments.source import get_all
 from ingest.plan import ConnectionPlan, Plan, Selected, feed_topics, more_connections
-from ingest.venues.base import Instrument
+from ingest.venues.base import Instrument, Topic
 
 _log = structlog.get_logger(__name__)
 
 _EXAMPLES = 5
+_EDGE = 10  # a part of this many of a selector's top is near enough to stay
 
 
 async def select(config: Config, source: InstrumentSource) -> dict[str, list[Instrument]]:
@@ -53,11 +55,14 @@ def resolve(feed: FeedConfig, listing: Listing) -> list[Instrument]:
 
 
 class Follower:
-    """Adds connections for what selectors come to mean while the service runs.
+    """Follows what selectors come to mean while the service runs.
 
-    What is running is not touched: no connection is closed for it, so nothing is lost.
-    What is no longer selected (delisted, or not in the top any more) is said in the
-    log, and stays subscribed until the service is started again.
+    What they mean anew gets connections of its own; what they mean no longer is left,
+    on the connection it is on. Everything else goes on untouched.
+
+    An instrument is left once two looks in a row do not have it: not listed, not traded,
+    or no match, or in a ranking further behind the top than a tenth of it. One at the
+    edge would otherwise come and go.
     """
 
     def __init__(
@@ -67,20 +72,22 @@ class Follower:
         plan: Plan,
         selected: Selected,
         add: Callable[[ConnectionPlan], int],
+        remove: Callable[[str, Sequence[Topic], str], None],
     ) -> None:
+        """*add* and *remove*: as `Supervisor`'s."""
         self._config = config
         self._source = source
         self._add = add
+        self._remove = remove
         connections = [c for worker in plan.workers for c in worker.connections]
         self._names = [connection.name for connection in connections]
-        self._planned = {
-            (connection.venue, topic.channel, topic.instrument)
-            for connection in connections
-            for topic in connection.topics
-        }
-        # All that was ever selected, and what was at the last look.
+        # Each topic of a venue, and the feed and the connection that have it.
+        self._planned: dict[tuple[str, Topic], tuple[str, str]] = {}
+        for connection in connections:
+            self._take(connection)
         self._known = {name: {i.name: i for i in found} for name, found in selected.items()}
-        self._latest = {name: set(found) for name, found in self._known.items()}
+        self._missed: dict[str, set[str]] = {name: set() for name in selected}
+        self._left: set[tuple[str, Topic]] = set()  # in this round
 
     async def run(self) -> None:
         """Check the names that feeds list, then look at what selectors select, again and again."""
@@ -96,38 +103,39 @@ class Follower:
                     # A wrong list could only be an old one: what runs goes on.
                     _log.warning("instruments: not refreshed", venue=name, error=str(exc))
                     continue
-                for feed in feeds:
-                    if feed.venue == name:
-                        self.look(feed, listing)
+                self.look([feed for feed in feeds if feed.venue == name], listing)
 
-    def look(self, feed: FeedConfig, listing: Listing) -> None:
-        """Compare what a feed selects in *listing* with what it has."""
-        try:
-            found = {instrument.name: instrument for instrument in resolve(feed, listing)}
-        except IngestError as exc:
-            _log.warning("instruments: nothing is selected any more", error=str(exc))
-            return
-        gone = sorted(self._latest[feed.name] - set(found))
-        self._latest[feed.name] = set(found)
-        if gone:
-            _log.info(
-                "instruments: no longer selected; subscribed until the next start",
-                feed=feed.name,
-                instruments=len(gone),
-                names=_some(gone),
-            )
-        self._known[feed.name].update(found)
+    def look(self, feeds: Sequence[FeedConfig], listing: Listing) -> None:
+        """Compare what a venue's feeds select in *listing* with what they have."""
+        self._left.clear()
+        for feed in feeds:
+            try:
+                found = resolve(feed, listing)
+                near = {instrument.name for instrument in resolve(_wider(feed), listing)}
+            except IngestError as exc:
+                _log.warning("instruments: nothing is selected any more", error=str(exc))
+                continue
+            missed = set(self._known[feed.name]) - near
+            gone = missed & self._missed[feed.name]
+            self._missed[feed.name] = missed - gone
+            self._known[feed.name].update((instrument.name, instrument) for instrument in found)
+            self._leave(feed, gone, listing)
+            self._join(feed)
+
+    def _join(self, feed: FeedConfig) -> None:
+        """Add connections for what a feed has come to mean."""
         chosen, _ = feed_topics(
             self._config, {name: list(known.values()) for name, known in self._known.items()}
         )
         topics = [
             topic
             for topic in chosen[feed.name]
-            if (feed.venue, topic.channel, topic.instrument) not in self._planned
+            # What another feed has just left still has its writer: next time.
+            if (feed.venue, topic) not in self._planned and (feed.venue, topic) not in self._left
         ]
         for connection in more_connections(self._config, feed, topics, self._names):
             self._names.append(connection.name)
-            self._planned.update((feed.venue, t.channel, t.instrument) for t in connection.topics)
+            self._take(connection)
             _log.info(
                 "instruments: selected anew",
                 feed=feed.name,
@@ -135,6 +143,32 @@ class Follower:
                 worker=self._add(connection),
                 topics=len(connection.topics),
                 names=_some(sorted({topic.instrument for topic in connection.topics})),
+            )
+
+    def _take(self, connection: ConnectionPlan) -> None:
+        for topic in connection.topics:
+            self._planned[connection.venue, topic] = connection.feed, connection.name
+
+    def _leave(self, feed: FeedConfig, gone: set[str], listing: Listing) -> None:
+        """Have connections leave the instruments *gone*, and say why."""
+        leaving: dict[tuple[str, str], list[Topic]] = {}
+        for (venue, topic), (owner, connection) in list(self._planned.items()):
+            if owner == feed.name and topic.instrument in gone:
+                del self._planned[venue, topic]
+                self._left.add((venue, topic))
+                reason = _why_gone(topic.instrument, listing)
+                leaving.setdefault((connection, reason), []).append(topic)
+        for name in gone:
+            del self._known[feed.name][name]
+        for (connection, reason), topics in leaving.items():
+            self._remove(connection, topics, reason)
+            _log.info(
+                "instruments: no longer selected",
+                feed=feed.name,
+                connection=connection,
+                reason=reason,
+                topics=len(topics),
+                names=_some(sorted({topic.instrument for topic in topics})),
             )
 
     async def _check_names(self) -> None:
@@ -155,6 +189,23 @@ class Follower:
         settings = self._config.venue(name)
         elsewhere = settings.ws_url is not None and settings.rest_url is None
         return venues.get(name).instruments is not None and not elsewhere
+
+
+def _wider(feed: FeedConfig) -> FeedConfig:
+    """Return *feed* with what is just behind its top."""
+    selector = feed.instruments
+    assert isinstance(selector, Selector)
+    if selector.top is None:
+        return feed
+    more = structs.replace(selector, top=selector.top + -(-selector.top // _EDGE))
+    return structs.replace(feed, instruments=more)
+
+
+def _why_gone(name: str, listing: Listing) -> str:
+    instrument = listing.by_name.get(name)
+    if instrument is None:
+        return "delisted"
+    return "unselected" if instrument.trading else "not_trading"
 
 
 def _check_feed(feed: FeedConfig, listing: Listing) -> None:

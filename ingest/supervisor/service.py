@@ -16,7 +16,7 @@ from ingest.errors import EmbeddedServerError, IngestError
 from ingest.feed.status import WorkerStatus
 from ingest.instruments import InstrumentSource
 from ingest.instruments.cache import ListingCache
-from ingest.limits import Broker, local_gate
+from ingest.limits import Broker, local_gate, remembering
 from ingest.plan import LogFormat, make_plan
 from ingest.supervisor.listings import Follower, select
 from ingest.supervisor.process import describe_exit
@@ -92,8 +92,9 @@ async def run_service(
     except CurlError as exc:
         raise IngestError(str(exc)) from exc
     try:
-        broker = Broker()
+        broker = Broker(base_s=config.reconnect.base_s, cap_s=config.reconnect.cap_s)
         async with (
+            remembering(broker, config.data_dir),
             spool_room(config, name) as room,
             redis_for(config) as redis_url,
             AsyncSession(max_clients=_ASKING) as session,
@@ -126,7 +127,7 @@ async def run_service(
                 connections=sum(len(worker.connections) for worker in plan.workers),
                 topics=sum(worker.topics for worker in plan.workers),
             )
-            follower = Follower(config, source, plan, selected, supervisor.add)
+            follower = Follower(config, source, plan, selected, supervisor.add, supervisor.remove)
             following = asyncio.create_task(_follow(follower))
             try:
                 status = await supervisor.run()

@@ -13,7 +13,8 @@ from ingest.feed.status import Totals, WorkerStatus
 from ingest.limits import Broker, Go
 from ingest.plan import ConnectionPlan, Plan, WorkerPlan
 from ingest.supervisor.process import Message, WorkerProcess, describe_exit
-from ingest.worker.start import More, WorkerStart
+from ingest.venues.base import Topic
+from ingest.worker.start import FromSupervisor, Less, More, WorkerStart
 from wscore import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -48,6 +49,8 @@ class Supervisor:
         """
         self._inherited = inherited
         self._plans = {worker.worker: worker for worker in plan.workers}
+        # Of what changed in a plan, what its process was not yet told.
+        self._untold: dict[int, list[FromSupervisor]] = {number: [] for number in self._plans}
         self._broker = broker or Broker()
         self._on_status = on_status
         self.statuses: dict[int, WorkerStatus] = {}
@@ -83,7 +86,24 @@ class Supervisor:
         self._plans[plan.worker] = structs.replace(
             plan, connections=(*plan.connections, connection)
         )
-        return plan.worker  # told at its next report
+        self._untold[plan.worker].append(More(connection))
+        return plan.worker
+
+    def remove(self, connection: str, topics: Sequence[Topic], reason: str) -> None:
+        """Have a connection, by its name, leave some topics; without any it ends."""
+        gone = set(topics)
+        for plan in self._plans.values():
+            for old in plan.connections:
+                if old.name == connection:
+                    rest = tuple(topic for topic in old.topics if topic not in gone)
+                    new = (structs.replace(old, topics=rest),) if rest else ()
+                    at = plan.connections.index(old)
+                    self._plans[plan.worker] = structs.replace(
+                        plan,
+                        connections=(*plan.connections[:at], *new, *plan.connections[at + 1 :]),
+                    )
+                    self._untold[plan.worker].append(Less(connection, tuple(topics), reason))
+                    return
 
     @property
     def pids(self) -> dict[int, int]:
@@ -136,16 +156,14 @@ class Supervisor:
         """Run one process to its end; return what it died of, None if it ended in order."""
         number = worker.worker
         start = WorkerStart(plan=worker, restarts=restarts)
-
-        told = len(worker.connections)
+        self._untold[number].clear()  # it is in the plan
 
         def on_message(message: Message) -> None:
-            nonlocal told
             if isinstance(message, WorkerStatus):
                 self._on_report(message)
-                for connection in self._plans[number].connections[told:]:
-                    process.tell(More(connection))
-                    told += 1
+                for change in self._untold[number]:
+                    process.tell(change)
+                self._untold[number].clear()
             else:
                 attachment.receive(message)
 

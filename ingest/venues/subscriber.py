@@ -69,6 +69,7 @@ class Subscriber:
         self._leave_ids: deque[int] = deque(maxlen=_REMEMBERED)
         self._handles: dict[str, str] = {}  # by the venue's name; only where it gives any
         self._again: set[Topic] = set()  # left, and not yet back
+        self._dropped: set[Topic] = set()  # left for good
         self.lost_again = False
         self.active: set[Topic] = set()
         self.refused: dict[Topic, Reject] = {}
@@ -111,9 +112,9 @@ class Subscriber:
         if self._plain:
             self.count_message(now_ns)
             return self._plain.popleft()
-        if not self._queue:
+        chunk = self._next_chunk()
+        if chunk is None:
             return self._leave(now_ns) if self._to_leave else None
-        chunk = self._queue.popleft()
         self._request_id += 1
         message = self._fit(chunk)
         self._sent[self._request_id] = _Sent(
@@ -142,6 +143,19 @@ class Subscriber:
         self._to_leave.setdefault(self._venue.request_group(topic), []).append(bundle)
         return bundle
 
+    def drop(self, topics: Sequence[Topic]) -> None:
+        """Leave *topics* for good, but for those that share their name with others.
+
+        What is under way is left once the venue has answered. Where it has no way of
+        leaving a single topic, it goes on sending.
+        """
+        self._dropped.update(topics)
+        self._again.difference_update(topics)
+        for name in dict.fromkeys(topic.name for topic in topics):
+            bundle = self._bundles.get(name, ())
+            if self._is_dropped(bundle) and not self._subscribed.isdisjoint(bundle):
+                self._leave_for_good(bundle)
+
     def count_message(self, now_ns: int) -> None:
         """Make room in the pacing for a message that went out now, such as a heartbeat."""
         self._may_send_ns = max(self._may_send_ns, now_ns) + self._pace_ns
@@ -160,7 +174,10 @@ class Subscriber:
             accepted = self._take_named(ack.topics)
         else:
             accepted = self._take_request(ack.request_id)
-        topics = _flat(accepted)
+        for bundle in accepted:
+            if self._is_dropped(bundle):
+                self._leave_for_good(bundle)
+        topics = _flat([bundle for bundle in accepted if not self._is_dropped(bundle)])
         self.active.update(topics)
         self._again.difference_update(topics)
         return topics
@@ -211,6 +228,28 @@ class Subscriber:
     @property
     def _has_request(self) -> bool:
         return bool(self._plain or self._queue or self._to_leave)
+
+    @property
+    def _subscribed(self) -> set[Topic]:
+        return self.active | self.unanswered
+
+    def _is_dropped(self, bundle: _Bundle) -> bool:
+        return self._dropped.issuperset(bundle)
+
+    def _leave_for_good(self, bundle: _Bundle) -> None:
+        self.active.difference_update(bundle)
+        self.unanswered.difference_update(bundle)
+        if self._venue.unsubscribe is not None:
+            self._to_leave.setdefault(self._venue.request_group(bundle[0]), []).append(bundle)
+
+    def _next_chunk(self) -> _Chunk | None:
+        """Return what to ask for next, without what is not wanted any more."""
+        while self._queue:
+            chunk = self._queue.popleft()
+            chunk.bundles = [bundle for bundle in chunk.bundles if not self._is_dropped(bundle)]
+            if chunk.bundles:
+                return chunk
+        return None
 
     def _leave(self, now_ns: int) -> bytes:
         """Build a request to leave some topics, and queue the one that asks for them anew."""

@@ -22,7 +22,7 @@ from ingest.sinks.settings import SinkSettings
 from ingest.spool import SpoolSettings
 from ingest.venues.base import Venue
 from ingest.worker.reports import ReportPipe
-from ingest.worker.start import FromSupervisor, More, WorkerStart
+from ingest.worker.start import FromSupervisor, Less, More, WorkerStart
 from wscore import AsyncSession
 
 _log = structlog.get_logger(__name__)
@@ -150,6 +150,14 @@ class WorkerService:
         self._feeds.append(feed)
         self._start(feed)
 
+    def _on_less(self, less: Less) -> None:
+        """What a selector meant it means no longer."""
+        if self._stop.is_set():
+            return
+        for feed in self._feeds:
+            if feed.name == less.connection:
+                feed.drop(less.topics, less.reason)
+
     def _ask_to_stop(self, reason: str) -> None:
         if not self._stop.is_set():
             self._stop_reason = reason
@@ -166,11 +174,14 @@ class WorkerService:
             return
         *lines, self._unread = (self._unread + data).split(b"\n")
         for line in lines:
-            match _decode(line):
+            message = _decode(line)
+            match message:
                 case Go(number):
                     self._gate.go(number)
                 case More(connection):
                     self._on_more(connection)
+                case Less():
+                    self._on_less(message)
 
     def _ask_supervisor(self, message: FromGate) -> None:
         assert self._reports is not None  # feeds start after it
@@ -199,7 +210,9 @@ class WorkerService:
         _log.info("worker: stopping", reason=self._stop_reason, grace_s=grace_s)
         closing_s = grace_s * _CLOSE_SHARE
         await asyncio.gather(*(feed.stop(closing_s) for feed in self._feeds))
-        _, late = await asyncio.wait(feeds, timeout=closing_s)
+        late: set[asyncio.Task[None]] = set()
+        if feeds:  # all may have been given up
+            _, late = await asyncio.wait(feeds, timeout=closing_s)
         for task in late:
             task.cancel()
         if late:

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from ingest.limits import Go
 from ingest.plan import ConnectionPlan, WorkerPlan
+from ingest.venues.base import Topic
 
 
 class WorkerStart(Struct, frozen=True, kw_only=True):
@@ -19,5 +20,13 @@ class More(Struct, frozen=True, tag="more"):
     connection: ConnectionPlan
 
 
+class Less(Struct, frozen=True, tag="less"):
+    """Topics that a connection is to leave; with its last ones it ends itself."""
+
+    connection: str  # its name
+    topics: tuple[Topic, ...]
+    reason: str  # for the streams' readers
+
+
 # What may follow the first line, once the worker has reported: one line each.
-FromSupervisor = Go | More
+FromSupervisor = Go | More | Less

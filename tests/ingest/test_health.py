@@ -50,7 +50,7 @@ def path(tmp_path: Path) -> Path:
 def test_workers_that_report_are_alive_whatever_their_connections_do(path, clock) -> None:
     """A venue that is away is told, but is no reason to restart the service."""
     file = HealthFile(path, clock)
-    file.on_status(report(0, "live", "waiting"))
+    file.on_status(report(0, "live", "waiting", "stopped"))  # given up: not one any more
     clock.now_ns += 1 * S
     file.on_status(report(1, "connecting"))
 

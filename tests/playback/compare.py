@@ -7,7 +7,7 @@ from tests.playback.book import PlainBook
 from tests.playback.expected import Expected, Snapshot, Stream
 from tests.playback.play import Entry, Outcome, is_marker
 
-CHECK_EVERY = 53
+CHECK_EVERY = 7
 
 
 @dataclass
@@ -15,6 +15,7 @@ class Checked:
     """How often one book was compared, and found equal."""
 
     checkpoints: int = 0
+    checksums: int = 0  # of them, those where the venue's own checksum agrees
     levels: int = 0  # at the end
     snapshots: int = 0
 
@@ -105,6 +106,9 @@ def compare_book(expected: Expected, name: str, found: Sequence[Entry], stream: 
         if reader.begun and truth.begun and (is_ours or last or number % CHECK_EVERY == 0):
             assert reader.book.sides == truth.book.sides, (stream, number)
             checked.checkpoints += 1
+            if expected.rules.checksum is not None and "checksum" in entry:
+                assert expected.rules.checksum(truth.book) == entry["checksum"], (stream, number)
+                checked.checksums += 1
             if last:
                 assert blind.sides == truth.book.sides, stream
                 checked.levels = sum(map(len, truth.book.sides))
@@ -113,20 +117,19 @@ def compare_book(expected: Expected, name: str, found: Sequence[Entry], stream: 
 
 def compare(expected: Expected, outcome: Outcome) -> dict[Stream, Checked]:
     """An undisturbed play: nothing missing, nothing invented, nothing marked."""
-    rules = expected.rules
     wanted = expected.streams
     books, left_out = {}, 0
     for stream, entries in wanted.items():
         found = outcome.streams.get(stream, [])
         assert not any(map(is_marker, found)), (stream, list(filter(is_marker, found)))
-        over_rest = stream[0] == rules.book and bool(expected.snapshots[stream[1]])
+        over_rest = stream[0] == expected.book and bool(expected.snapshots[stream[1]])
         if over_rest:
             known = known_to_snapshots(found, entries)
             left_out += len(known)
             entries = [entry for entry in entries if entry not in known]
         own = [e for e in found if not (over_rest and e["type"] == "snapshot")]
         compare_entries(stream, own, entries)
-        if stream[0] in (rules.book, *(c for c, o in rules.copies.items() if o == rules.book)):
+        if stream[0] == expected.book or stream[0] in expected.copies:
             books[stream] = compare_book(expected, stream[1], found, stream)
     assert set(outcome.streams) <= set(wanted), set(outcome.streams) - set(wanted)
     totals = outcome.totals
@@ -135,4 +138,16 @@ def compare(expected: Expected, outcome: Outcome) -> dict[Stream, Checked]:
     assert totals["unknown_topic"] == 0
     assert totals["book_repeats"] == left_out
     assert totals["frames"] == totals["data"] + totals["control"]
+    # Every frame of the recording was sent, once to each stream made of it, and each of
+    # them is accounted for: as data, or by name.
+    kept = sum(outcome.unsent.values())
+    assert kept == sum(expected.unread.values()), outcome.unsent
+    if not expected.rules.splits:
+        frames = expected.data + sum(expected.other.values()) + kept
+        assert outcome.recorded == frames
+    passed_over = totals["passed_over"]
+    for reason, number in expected.other.items():
+        assert passed_over.get(reason) == number, (reason, passed_over)
+    assert passed_over.get("nothing new", 0) >= expected.nothing, passed_over
+    assert outcome.deliveries == totals["data"] + sum(expected.other.values())
     return books

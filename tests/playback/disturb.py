@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.playback.book import PlainBook
-from tests.playback.recording import File, Line
+from tests.playback.expected import Expected
+from tests.playback.recording import File
 from tests.playback.wire import Entry, Rules, load
 
 Levels = list[list[str]]
@@ -95,19 +96,22 @@ def _bybit(frame: dict[str, Any], bids: Levels, asks: Levels) -> Any:
 
 
 ANSWERS: dict[str, Answer] = {
-    **{"binance": _binance, "binance-usdm": _binance, "kucoin": _kucoin, "gateio": _gateio}
+    **dict.fromkeys(("binance", "binance-usdm", "binance-coinm"), _binance),
+    **{"kucoin": _kucoin, "gateio": _gateio},
 }
 FRAMES: dict[str, Snapshot] = {
     **{"okx": _okx, "kraken-v1": _kraken, "deribit": _deribit, "bybit": _bybit}
 }
+ENOUGH = 12  # updates of a book that may be disturbed
 _EVERY = 4  # deltas of the book from one snapshot that is put in to the next
 
 
-def disturb(rules: Rules, files: Sequence[File], kind: str, seed: int) -> Fault:
+def disturb(wanted: Expected, files: Sequence[File], kind: str, seed: int) -> Fault:
     """Do *kind* to one update, and put snapshots in behind it; *files* are changed."""
     chance = random.Random(seed)
-    deltas, urls, books = _deltas(rules, files)
-    busy = [name for name, found in deltas.items() if len(found) >= 12]
+    rules = wanted.rules
+    deltas, urls, books = _deltas(rules, wanted.book, files)
+    busy = [name for name, found in deltas.items() if len(found) >= ENOUGH]
     name = chance.choice(sorted(busy))
     own = deltas[name]
     number = chance.randrange(len(own) // 3, len(own) // 2)
@@ -120,13 +124,12 @@ def disturb(rules: Rules, files: Sequence[File], kind: str, seed: int) -> Fault:
         line.raw = line.raw + b"\n" + line.raw
     else:
         other = following.file.lines[following.at]
-        (head, body), (other_head, other_body) = _split(line), _split(other)
-        line.raw, other.raw = head + other_body, other_head + body
+        line.raw, other.raw = line.frame(other.payload), other.frame(line.payload)
     return Fault(kind, name, number, at.entry, following.entry)
 
 
 def _deltas(
-    rules: Rules, files: Sequence[File]
+    rules: Rules, channel: str, files: Sequence[File]
 ) -> tuple[dict[str, list[_Delta]], dict[str, str], dict[str, list[tuple[Levels, Levels]]]]:
     """Each book's deltas, the URL of its snapshot, and the book after each delta."""
     deltas: dict[str, list[_Delta]] = {}
@@ -146,8 +149,8 @@ def _deltas(
             if line.kind != "frame":
                 continue
             events = read(load(line.payload))
-            for channel, name, entry in events if not isinstance(events, str) else ():
-                if channel != rules.book or entry is None:
+            for other, name, entry in events if not isinstance(events, str) else ():
+                if other != channel or not isinstance(entry, dict):
                     continue
                 book = plain.setdefault(name, PlainBook(rules.depth))
                 if entry["type"] == "snapshot":
@@ -172,20 +175,10 @@ def _put_snapshots(
     for delta in behind:
         line = delta.file.lines[delta.at]
         bids, asks = delta.entry["book"]
-        head = _split(line)[0]
         if rules.venue in ANSWERS:
             body = ANSWERS[rules.venue](delta.entry["seq"], bids, asks)
-            time = head.rstrip(b": ").decode()
-            put = f"{url} -> {time}: {body}" if head.endswith(b": ") else f"{time} {body}"
+            put = line.answer(url, body.encode())
         else:
             frame = FRAMES[rules.venue](delta.before, bids, asks)
-            put = head.decode() + json.dumps(frame, separators=(",", ":"))
-        line.raw += b"\n" + put.encode()
-
-
-def _split(line: Line) -> tuple[bytes, bytes]:
-    """The time that a line begins with, and the rest."""
-    place = line.raw.index(b"{") if line.raw.find(b"[") < 0 else min(
-        at for at in (line.raw.find(b"{"), line.raw.find(b"[")) if at >= 0
-    )  # fmt: skip
-    return line.raw[:place], line.raw[place:]
+            put = line.frame(json.dumps(frame, separators=(",", ":")).encode())
+        line.raw += b"\n" + put

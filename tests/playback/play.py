@@ -31,6 +31,8 @@ class Outcome:
     feeds: dict[str, list[Entry]]  # feed events by connection
     totals: dict[str, Any]  # as the service logs them at its end
     deliveries: int  # messages that the replay sent
+    recorded: int  # messages that it found
+    unsent: dict[str, int]  # how much of which topic it did not send
     log: list[dict[str, Any]]
 
 
@@ -89,6 +91,8 @@ def play(
         {key[1]: found for key, found in streams.items() if key[0] == "feed"},
         totals,
         status["deliveries"],
+        replay.lines[0]["messages"],
+        _unsent(status["topics"][venue]),
         service.lines,
     )
 
@@ -112,6 +116,21 @@ def is_marker(entry: Entry) -> bool:
 
 def _status(replay: Replay) -> dict[str, Any]:
     return replay.status()
+
+
+def _unsent(topics: dict[str, dict[str, int]]) -> dict[str, int]:
+    """How much of each topic was not sent, under its own name or under that of another depth."""
+    sent = {(_without_numbers(name), topic["sent"]) for name, topic in topics.items()}
+    return {
+        name: topic["missed"] + topic["remaining"]
+        for name, topic in topics.items()
+        if topic["missed"] + topic["remaining"]
+        and (topic["sent"] or (_without_numbers(name), topic["remaining"]) not in sent)
+    }
+
+
+def _without_numbers(topic: str) -> str:
+    return re.sub(r"\d+", "", topic)
 
 
 def _as_read(fields: dict[str, str]) -> Entry:

@@ -10,20 +10,27 @@ from calendar import monthrange
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import zip_longest
 from typing import Any
+from zlib import crc32
+
+from tests.playback.book import PlainBook
 
 Wire = Any
 Entry = dict[str, Any]
-# Channel, instrument, entry; None: a frame of that stream that says nothing new.
-Events = list[tuple[str, str, Entry | None]]
-# Events of a data frame; or why it is none, which begins with "control" where the
-# replay makes such frames itself instead of sending the recorded one.
+# Channel, instrument, entry; None: a frame of that stream that says nothing new; a text:
+# that the product passes over for this reason.
+Events = list[tuple[str, str, Entry | str | None]]
+# Events of a data frame; or why it is none: beginning with "control" where the replay
+# makes such frames itself instead of sending the recorded one, with "unread" where the
+# rules below do not know the frame. Anything else is the product's reason to refuse it.
 Read = Callable[[Wire], Events | str]
 
 # fmt: off
 QUOTES = (
     "BUSD", "USDT", "USDC", "HUSD", "TUSD", "USD", "BTC", "ETH", "BNB", "TRY", "RUB", "EUR",
-    "GBP", "JPY", "PAX", "BCH", "LTC", "DAI", "UST",
+    "GBP", "JPY", "PAX", "BCH", "LTC", "DAI", "UST", "FDUSD", "EURC", "EURI", "BRL", "AUD", "CAD",
+    "CHF", "KCS", "MXN", "PLN", "UAH", "ZAR", "DOGE", "DOT", "SOL", "TRX", "XRP", "HT",
 )
 # fmt: on
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
@@ -39,6 +46,9 @@ class Rules:
     snapshot: Callable[[str, Wire], tuple[str, list[Any], list[Any], int] | None] | None = None
     book: str = "book"  # the channel that has it
     depth: int | None = None  # that readers keep
+    splits: bool = False  # a message may be of several streams, and is replayed as several
+    # The venue's checksum of a book, as it is in `checksum` of an entry.
+    checksum: Callable[[PlainBook], str] | None = None
     # Further channels that the replay serves from the same messages.
     copies: dict[str, str] = field(default_factory=dict)
 
@@ -53,7 +63,9 @@ def ms(value: str) -> str:
 
 def split(symbol: str, quotes: tuple[str, ...] = QUOTES) -> str:
     symbol = symbol.upper()
-    quote = next(q for q in quotes if symbol.endswith(q) and symbol != q)
+    found = [quote for quote in quotes if symbol.endswith(quote) and symbol != quote]
+    assert found, f"{symbol}: what it is quoted in is not among QUOTES"
+    quote = found[0]
     return f"{symbol.removesuffix(quote)}-{quote}"
 
 
@@ -75,10 +87,44 @@ def two(levels: Wire) -> list[list[str]]:
 # -- Binance ------------------------------------------------------------------
 
 
-def binance(suffix: str, *, futures: bool) -> Callable[[], Read]:
+def binance_name(symbol: str, *, futures: bool) -> str:
+    pair, _, term = symbol.upper().partition("_")  # BTCUSDT, BTCUSDT_251226, BTCUSD_PERP
+    return f"{split(pair)}-{term or 'PERP'}" if futures else split(symbol)
+
+
+def binance(*, futures: bool, inverse: bool = False) -> Callable[[], Read]:
+    """*inverse*: `q` is the volume in base units, and that in quote units is not sent."""
+
+    def statistics(d: Wire) -> Entry:
+        day = {"ts": ms(d["E"]), "last": d["c"], "open": d["o"], "high": d["h"], "low": d["l"]}
+        day |= {"volume": d["v"], "trades": d["n"]} | ({} if inverse else {"quote_volume": d["q"]})
+        best = {"bid": "b", "bid_size": "B", "ask": "a", "ask_size": "A"}
+        return day | {ours: d[theirs] for ours, theirs in best.items() if theirs in d}
+
+    def mark(name: str, d: Wire) -> Events:
+        rate = d.get("r", "")  # dated futures have none
+        due = {"next_funding": ms(d["T"])} if d.get("T", "0") != "0" else {}
+        funding = {"ts": ms(d["E"]), "rate": rate, **due} if rate else None
+        return [
+            ("mark", name, sent(ts=ms(d["E"]), mark=d["p"], index=d.get("i"),
+                                funding_rate=rate, **due)),
+            ("funding", name, funding),
+        ]  # fmt: skip
+
     def read(frame: Wire) -> Events | str:
+        if "stream" not in frame:
+            return "control: answer"
         symbol, _, kind = frame["stream"].partition("@")
-        name, d = split(symbol) + suffix, frame["data"]
+        name, d = binance_name(symbol, futures=futures), frame["data"]
+        if kind == "ticker":
+            return [("ticker", name, statistics(d))]
+        if kind == "markPrice@1s":
+            return mark(name, d)
+        if kind == "forceOrder":
+            o = d["o"]
+            side = {"BUY": "buy", "SELL": "sell"}[o["S"]]
+            return [("liquidation", name, {"ts": ms(o["T"]), "price": o["p"], "size": o["q"],
+                                           "side": side})]  # fmt: skip
         if kind == "bookTicker":
             best = {"bid": d["b"], "bid_size": d["B"], "ask": d["a"], "ask_size": d["A"]}
             return [("bbo", name, {**({"ts": ms(d["E"])} if futures else {}), **best,
@@ -92,27 +138,32 @@ def binance(suffix: str, *, futures: bool) -> Callable[[], Read]:
             if not d["p"].strip("0."):
                 return [("trade", name, None)]  # an id spent on something else than a trade
             return [("trade", name, {**trade, "id": d["t"]})]
-        if kind.startswith("depth@"):
+        if kind in ("depth@100ms", "depth@0ms"):
             book = {"ts": ms(d["E"]), "type": "delta", "bids": d["b"], "asks": d["a"]}
             book |= {"seq": d["u"], "first_seq": d["U"]}
             if futures:
                 book["prev_seq"] = d["pu"]
             return [("book", name, book)]
+        if not kind.startswith("kline_"):
+            return f"unread: {kind}"
         k = d["k"]
         bar = {"ts": ms(d["E"]), "start": ms(k["t"]), "end": ms(k["T"])}
         bar |= {"open": k["o"], "high": k["h"], "low": k["l"], "close": k["c"]}
-        bar |= {"volume": k["v"], "quote_volume": k["q"], "trades": k["n"]}
+        bar |= {"volume": k["v"], "trades": k["n"]}
+        if not inverse:
+            bar["quote_volume"] = k["q"]
         return [(f"candle_{k['i']}", name, {**bar, "closed": "1" if k["x"] else "0"})]
 
     return lambda: read
 
 
-def binance_snapshot(suffix: str) -> Callable[[str, Wire], Any]:
+def binance_snapshot(*, futures: bool) -> Callable[[str, Wire], Any]:
     def read(url: str, body: Wire) -> Any:
-        found = re.search(r"depth\?symbol=([A-Z0-9]+)", url)
+        found = re.search(r"depth\?symbol=([A-Z0-9_]+)", url)
         if not found:
             return None
-        return split(found[1]) + suffix, body["bids"], body["asks"], int(body["lastUpdateId"])
+        name = binance_name(found[1], futures=futures)
+        return name, body["bids"], body["asks"], int(body["lastUpdateId"])
 
     return read
 
@@ -121,10 +172,15 @@ def binance_snapshot(suffix: str) -> Callable[[str, Wire], Any]:
 
 
 def okx() -> Read:
+    books = {"books": "book", "books-l2-tbt": "book_l2_tbt"}
+
     def read(frame: Wire) -> Events | str:
         if "event" in frame:
             return "control: " + frame["event"]
-        channel, name = frame["arg"]["channel"], frame["arg"]["instId"].replace("-SWAP", "-PERP")
+        channel, name = frame["arg"]["channel"], frame["arg"].get("instId", "")
+        if channel not in ("trades", "tickers", "bbo-tbt", *books):
+            return f"unread: {channel}"
+        name = name.replace("-SWAP", "-PERP")
         events: Events = []
         for d in frame["data"]:
             ts = {"ts": ms(d["ts"])}
@@ -141,14 +197,30 @@ def okx() -> Read:
                     ask_size=d["askSz"],
                     quote_volume=d["volCcy24h"] if d["instType"] == "SPOT" else "",
                 )))  # fmt: skip
+            elif channel == "bbo-tbt":
+                (bid, bid_size), (ask, ask_size) = (
+                    d[side][0][:2] if d[side] else ("", "") for side in ("bids", "asks")
+                )
+                best = sent(bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size)
+                events.append(("bbo", name, {**ts, **best, **sent(seq=d.get("seqId"))}))
             else:
                 kind = {"snapshot": "snapshot", "update": "delta"}[frame["action"]]
                 book = {"type": kind, "bids": two(d["bids"]), "asks": two(d["asks"])}
-                extra = {"checksum": d["checksum"]} if d["checksum"] != "0" else {}
-                events.append(("book_l2_tbt", name, ts | book | extra))
+                before = d.get("prevSeqId", "-1")
+                extra = sent(seq=d.get("seqId"), prev_seq=before if before != "-1" else "")
+                if d["checksum"] != "0":
+                    extra["checksum"] = d["checksum"]
+                events.append((books[channel], name, ts | book | extra))
         return events
 
     return read
+
+
+def okx_checksum(book: PlainBook) -> str:
+    bids, asks = (side[:25] for side in book.levels())
+    levels = (level for pair in zip_longest(bids, asks, fillvalue=()) for level in pair if level)
+    number = crc32(":".join(text for level in levels for text in level).encode())
+    return str(number - 2**32 if number >= 2**31 else number)
 
 
 # -- Kraken v1 --------------------------------------------------------------------
@@ -172,6 +244,8 @@ def kraken() -> Read:
                                  "side": {"b": "buy", "s": "sell"}[s]})
                 for p, q, t, s, *_ in frame[1]
             ]  # fmt: skip
+        if channel not in ("ticker", "book-1000"):
+            return f"unread: {channel}"
         if channel == "ticker":
             d = frame[1]
             return [("ticker", name, {
@@ -187,12 +261,23 @@ def kraken() -> Read:
         bids = [row for part in parts for row in part.get("b", ())]
         asks = [row for part in parts for row in part.get("a", ())]
         newest = max((row[2] for row in bids + asks), key=lambda text: int(ns(text)))
-        checksum = next(part["c"] for part in parts if "c" in part)
+        checksums = [part["c"] for part in parts if "c" in part]  # since 2020
+        checksum = {"checksum": checksums[0]} if checksums else {}
         return [("book", name, {"ts": ns(newest), "type": "delta", "bids": two(bids),
-                                "asks": two(asks), "checksum": checksum})]  # fmt: skip
+                                "asks": two(asks), **checksum})]  # fmt: skip
 
     return read
 
+
+def kraken_checksum(book: PlainBook) -> str:
+    bids, asks = book.levels()
+    digits = (
+        text.replace(".", "").lstrip("0") for level in asks[:10] + bids[:10] for text in level
+    )
+    return str(crc32("".join(digits).encode()))
+
+
+KRAKEN_V1 = Rules("kraken-v1", kraken, depth=1000, checksum=kraken_checksum)
 
 # -- Coinbase ---------------------------------------------------------------------
 
@@ -203,7 +288,7 @@ def coinbase() -> Read:
         if kind == "subscriptions":
             return "control: subscriptions"
         if kind == "last_match":
-            return "last_match"
+            return [("trade", name, "last_match")]
         if kind == "match":
             taker = {"buy": "sell", "sell": "buy"}[frame["side"]]
             return [("trade", name, {"ts": iso(frame["time"]), "price": frame["price"],
@@ -219,10 +304,13 @@ def coinbase() -> Read:
         if kind == "snapshot":
             return [("book", name, {"type": "snapshot", "bids": two(frame["bids"]),
                                     "asks": two(frame["asks"])})]  # fmt: skip
-        assert kind == "l2update", kind
+        if kind != "l2update":
+            return f"unread: {kind}"
         sides = {side: [[p, s] for way, p, s in frame["changes"] if way == side]
                  for side in ("buy", "sell")}  # fmt: skip
-        return [("book", name, {"ts": iso(frame["time"]), "type": "delta", "bids": sides["buy"],
+        at = frame.get("time", "0001")
+        ts = {"ts": iso(at)} if not at.startswith("0001") else {}
+        return [("book", name, {**ts, "type": "delta", "bids": sides["buy"],
                                 "asks": sides["sell"]})]  # fmt: skip
 
     return read
@@ -232,17 +320,24 @@ def coinbase() -> Read:
 
 
 def bitstamp() -> Read:
+    def name_of(pair: str) -> str:
+        base, perpetual, _ = pair.partition("-perp")
+        return split(base) + perpetual.upper()
+
     def read(frame: Wire) -> Events | str:
         if frame["event"].startswith("bts:"):
             return "control: " + frame["event"]
         d, channel = frame["data"], frame["channel"]
+        kind, _, pair = channel.rpartition("_")
+        if kind not in ("live_trades", "diff_order_book"):
+            return f"unread: {kind}"
         us = d["microtimestamp"]
-        if channel.startswith("live_trades_"):
+        if kind == "live_trades":
             side = {"0": "buy", "1": "sell"}[d["type"]]
-            return [("trade", split(channel.removeprefix("live_trades_")), {
+            return [("trade", name_of(pair), {
                 "ts": f"{us}000", "price": d["price_str"], "size": d["amount_str"], "side": side,
                 "id": d["id"]})]  # fmt: skip
-        return [("book", split(channel.removeprefix("diff_order_book_")), {
+        return [("book", name_of(pair), {
             "ts": f"{us}000", "type": "delta", "bids": d["bids"], "asks": d["asks"],
             "seq": us})]  # fmt: skip
 
@@ -283,9 +378,11 @@ def kucoin() -> Read:
         if topic == "/market/level2":
             changes = {side: [[p, s] for p, s, _ in d["changes"][side] if p.strip("0.")]
                        for side in ("bids", "asks")}  # fmt: skip
-            return [("book", name, {"type": "delta", **changes, "seq": d["sequenceEnd"],
+            ts = {"ts": ms(d["time"])} if "time" in d else {}  # of newer servers
+            return [("book", name, {**ts, "type": "delta", **changes, "seq": d["sequenceEnd"],
                                     "first_seq": d["sequenceStart"]})]  # fmt: skip
-        assert topic == "/market/candles", topic
+        if topic != "/market/candles":
+            return f"unread: {topic}"
         start, o, c, h, low, v, q = d["candles"]
         bar = {"ts": d["time"], "start": f"{start}000000000", "open": o, "high": h, "low": low,
                "close": c, "volume": v, "quote_volume": q, "closed": "0"}  # fmt: skip
@@ -300,7 +397,7 @@ def kucoin() -> Read:
 
 
 def kucoin_snapshot(url: str, body: Wire) -> Any:
-    found = re.search(r"level2\?symbol=([A-Z0-9-]+)", url)
+    found = re.search(r"level2(?:_100)?\?symbol=([A-Z0-9-]+)", url)
     if not found:
         return None
     d = body["data"]
@@ -315,22 +412,26 @@ def gateio() -> Read:
         if frame["event"] != "update":
             return "control: " + frame["event"]
         d, channel = frame["result"], frame["channel"]
+        ts = {"ts": ms(frame["time_ms"])} if "time_ms" in frame else {}  # of newer servers
         if channel == "spot.trades":
             whole, _, part = d["create_time_ms"].partition(".")
             return [("trade", d["currency_pair"].replace("_", "-"), {
                 "ts": whole + part.ljust(6, "0"), "price": d["price"], "size": d["amount"],
                 "side": d["side"], "id": d["id"]})]  # fmt: skip
         if channel == "spot.tickers":
-            return [("ticker", d["currency_pair"].replace("_", "-"), sent(
+            return [("ticker", d["currency_pair"].replace("_", "-"), ts | sent(
                 last=d["last"], high=d["high_24h"], low=d["low_24h"], volume=d["base_volume"],
                 quote_volume=d["quote_volume"], bid=d["highest_bid"], ask=d["lowest_ask"],
             ))]  # fmt: skip
         if channel == "spot.candlesticks":
             interval, _, pair = d["n"].partition("_")
+            volume = {"volume": d["a"]} if "a" in d else {}
             return [(f"candle_{interval}", pair.replace("_", "-"), {
-                "start": d["t"] + "0" * 9, "open": d["o"], "high": d["h"], "low": d["l"],
-                "close": d["c"], "quote_volume": d["v"], "closed": "0"})]  # fmt: skip
-        assert channel == "spot.order_book_update", channel
+                **ts, "start": d["t"] + "0" * 9, "open": d["o"], "high": d["h"], "low": d["l"],
+                "close": d["c"], **volume, "quote_volume": d["v"],
+                "closed": "1" if d.get("w") else "0"})]  # fmt: skip
+        if channel != "spot.order_book_update":
+            return f"unread: {channel}"
         return [("book", d["s"].replace("_", "-"), {
             "ts": ms(d["t"]), "type": "delta", "bids": d["b"], "asks": d["a"], "seq": d["u"],
             "first_seq": d["U"]})]  # fmt: skip
@@ -349,11 +450,13 @@ def gateio_snapshot(url: str, body: Wire) -> Any:
 
 
 def _deribit_name(symbol: str) -> str:
-    base, day, strike, way = re.fullmatch(r"(\w+)-(\d+[A-Z]{3}\d\d)-(\d+)-([CP])", symbol).groups()  # type: ignore[union-attr]
-    found = re.fullmatch(r"(\d+)([A-Z]{3})(\d\d)", day)
-    assert found
-    month = MONTHS.index(found[2]) + 1
-    return f"{base}-USD-{found[3]}{month:02}{int(found[1]):02}-{strike}-{way}"
+    """BTC-25MAR22-400000-C, BTC-25MAR22, BTC-PERPETUAL, SOL_USDC-PERPETUAL."""
+    pair, term, *option = symbol.split("-")
+    base, _, quote = pair.partition("_")
+    found = re.fullmatch(r"(\d+)([A-Z]{3})(\d\d)", term)
+    if found:
+        term = f"{found[3]}{MONTHS.index(found[2]) + 1:02}{int(found[1]):02}"
+    return "-".join([base, quote or "USD", term.replace("PERPETUAL", "PERP"), *option])
 
 
 def deribit() -> Read:
@@ -363,25 +466,38 @@ def deribit() -> Read:
     def read(frame: Wire) -> Events | str:
         if "params" not in frame:
             return "control: answer"
-        kind = frame["params"]["channel"].partition(".")[0]
+        channel = frame["params"]["channel"]
+        kind, suffix = channel.partition(".")[0], "_raw" if channel.endswith(".raw") else ""
+        if kind not in ("book", "ticker"):
+            return f"unread: {kind}"
         d = frame["params"]["data"]
         name, ts = _deribit_name(d["instrument_name"]), ms(d["timestamp"])
         if kind == "book":
             levels = {side: [[p, s] for _, p, s in d[side]] for side in ("bids", "asks")}
             book = {"ts": ts, "type": "snapshot" if d["type"] == "snapshot" else "delta"}
-            return [("book_raw", name, book | levels | sent(
+            return [("book" + suffix, name, book | levels | sent(
                 seq=d["change_id"], prev_seq=d.get("prev_change_id")))]  # fmt: skip
-        assert kind == "ticker", kind
         more: Events = [
-            ("mark", name, {"ts": ts, "mark": d["mark_price"], "index": d["index_price"]}),
+            (
+                "mark",
+                name,
+                {
+                    "ts": ts,
+                    "mark": d["mark_price"],
+                    "index": d["index_price"],
+                    **sent(funding_rate=d.get("current_funding")),
+                },
+            ),
             ("open_interest", name, {"ts": ts, "open_interest": d["open_interest"]}),
         ]
         if d["last_price"] is None:
-            return [("ticker_raw", name, None), *more]  # never traded
+            return [("ticker" + suffix, name, None), *more]  # never traded
         bid, bid_size = best(d["best_bid_price"], d["best_bid_amount"])
         ask, ask_size = best(d["best_ask_price"], d["best_ask_amount"])
         stats = d["stats"]
-        return [("ticker_raw", name, sent(
+        if "current_funding" in d:
+            more.append(("funding", name, {"ts": ts, "rate": d["current_funding"]}))
+        return [("ticker" + suffix, name, sent(
             ts=ts, last=d["last_price"], high=stats["high"], low=stats["low"],
             volume=stats["volume"], quote_volume=stats.get("volume_notional"), bid=bid,
             bid_size=bid_size, ask=ask, ask_size=ask_size,
@@ -410,19 +526,26 @@ def bitfinex() -> Read:
     def read(frame: Wire) -> Events | str:
         if isinstance(frame, dict):
             if frame["event"] == "subscribed":
-                channels[frame["chanId"]] = (frame["channel"], name_of(frame["symbol"]))
+                kind = "bbo" if frame.get("len") == "1" else frame["channel"]
+                channels[frame["chanId"]] = (kind, frame.get("symbol", ""))
             return "control: " + frame["event"]
         number, body = frame[0], frame[1]
         if body == "hb":
             return "control: heartbeat"
-        channel, name = channels[number]
+        channel, symbol = channels[number]
+        if channel not in ("ticker", "trades", "book") or symbol.startswith("f"):
+            return f"unread: {channel}"
+        name = name_of(symbol)
+        if body == "cs":
+            return [("book", name, {"type": "delta", "bids": [], "asks": [],
+                                    "checksum": frame[2]})]  # fmt: skip
         if channel == "ticker":
-            bid, _, ask, _, _, _, last, volume, high, low = body
+            bid, _, ask, _, _, _, last, volume, high, low = body[:10]
             return [("ticker", name, sent(last=last, high=high, low=low, volume=volume, bid=bid,
                                           ask=ask))]  # fmt: skip
         if channel == "trades":
             if body == "tu":
-                return "a trade, for the second time"
+                return [("trade", name, "a trade, for the second time")]
             if body != "te":
                 return [("trade", name, None)]  # what was before the subscription
             id_, when, amount, price = frame[2]
@@ -478,29 +601,39 @@ def bitmex() -> Read:
                 sides[side].append([price, "0"])
         kind = "snapshot" if action == "partial" else "delta"
         asks = sides["Sell"][::-1] if action == "partial" else sides["Sell"]
-        return [("book", _bitmex_name(symbol), {"type": kind, "bids": sides["Buy"],
+        stamps = [iso(row["timestamp"]) for row in rows if "timestamp" in row]  # since 2022
+        ts = {"ts": max(stamps, key=int)} if stamps else {}
+        return [("book", _bitmex_name(symbol), {**ts, "type": kind, "bids": sides["Buy"],
                                                 "asks": asks})]  # fmt: skip
 
     def read(frame: Wire) -> Events | str:
         if "table" not in frame:
             return "control: info, answer"
         rows, table, action = frame["data"], frame["table"], frame["action"]
+        if table not in ("orderBookL2", "quote", "trade"):
+            return f"unread: {table}"
         symbols = {row["symbol"] for row in rows} or {frame["filter"]["symbol"]}
-        assert len(symbols) == 1
-        symbol = symbols.pop()
-        name = _bitmex_name(symbol)
         if table == "orderBookL2":
-            return book(action, symbol, rows)
+            assert len(symbols) == 1
+            return book(action, symbols.pop(), rows)
+        if not rows:  # of a market where nothing happened
+            kind = {"quote": "bbo", "trade": "trade"}[table]
+            return [(kind, _bitmex_name(symbols.pop()), None)]
         if table == "quote":
-            return [("bbo", name, sent(ts=iso(row["timestamp"]), bid=row["bidPrice"],
-                                       bid_size=row["bidSize"], ask=row["askPrice"],
-                                       ask_size=row["askSize"])) for row in rows]  # fmt: skip
-        assert table == "trade", table
-        if action == "partial":
-            return [("trade", name, None)]  # the last before the subscription
-        return [("trade", name, {"ts": iso(row["timestamp"]), "price": row["price"],
-                                 "size": row["size"], "side": row["side"].lower(),
-                                 "id": row["trdMatchID"]}) for row in rows]  # fmt: skip
+            return [
+                ("bbo", _bitmex_name(row["symbol"]), sent(
+                    ts=iso(row["timestamp"]), bid=row["bidPrice"], bid_size=row["bidSize"],
+                    ask=row["askPrice"], ask_size=row["askSize"])) for row in rows
+            ]  # fmt: skip
+        if action == "partial":  # the last before the subscription
+            return [("trade", _bitmex_name(row["symbol"]), None) for row in rows]
+        return [
+            ("trade", _bitmex_name(row["symbol"]), {
+                "ts": iso(row["timestamp"]), "price": row["price"], "size": row["size"],
+                "side": row["side"].lower(), "id": row["trdMatchID"]}
+             if "side" in row else None)  # a settlement
+            for row in rows
+        ]  # fmt: skip
 
     return read
 
@@ -509,19 +642,27 @@ def bitmex() -> Read:
 
 
 def gemini() -> Read:
+    def name_of(symbol: str) -> str:
+        pair = symbol.removesuffix("PERP")
+        return split(pair, ("GUSD", *QUOTES)) + ("-PERP" if pair != symbol else "")
+
     def read(frame: Wire) -> Events | str:
         if frame["type"] == "heartbeat":
             return "control: heartbeat"
-        name = split(frame["symbol"])
+        name = name_of(frame["symbol"])
+        if frame["type"] == "trade" and frame["side"] not in ("buy", "sell"):
+            return [("book", name, None), ("trade", name, None)]  # a block trade
         if frame["type"] == "trade":
             return [("book", name, None),
                     ("trade", name, {"ts": ms(frame["timestamp"]), "price": frame["price"],
                                      "size": frame["quantity"], "side": frame["side"],
                                      "id": frame["event_id"]})]  # fmt: skip
-        assert frame["type"] == "l2_updates", frame["type"]
+        if frame["type"] != "l2_updates":
+            return "unread: " + frame["type"]
         sides = {side: [[p, s] for way, p, s in frame["changes"] if way == side]
                  for side in ("buy", "sell")}  # fmt: skip
-        kind = "snapshot" if "trades" in frame else "delta"
+        first = "trades" in frame or "auction_events" in frame
+        kind = "snapshot" if first else "delta"
         book = {"type": kind, "bids": sides["buy"], "asks": sides["sell"]}
         return [("book", name, book), ("trade", name, None)]
 
@@ -539,11 +680,13 @@ def htx(*, contracts: bool) -> Callable[[], Read]:
         name = f"{symbol}-PERP" if contracts else split(symbol)
         tick = frame["tick"]
         if kind == "trade.detail":
+            number = "id" if contracts else "tradeId"
             return [("trade", name, {
                 "ts": ms(d["ts"]), "price": d["price"], "size": d["amount"],
-                "side": d["direction"], "id": d["id" if contracts else "tradeId"]})
+                "side": d["direction"], "id": d.get(number, d["id"])})
                 for d in tick["data"]]  # fmt: skip
-        assert kind == "depth.step0", kind
+        if kind != "depth.step0":
+            return f"unread: {kind}"
         return [("book_step0" if contracts else "book", name, {
             "ts": ms(tick["ts"]), "type": "snapshot", "bids": two(tick["bids"]),
             "asks": two(tick["asks"]), "seq": tick["version"]})]  # fmt: skip
@@ -555,45 +698,152 @@ def htx(*, contracts: bool) -> Callable[[], Read]:
 
 
 def bybit() -> Read:
+    """Of derivatives: a message of the spot market looks just the same."""
+
+    def name_of(symbol: str) -> str:
+        pair = symbol.removesuffix("PERP")
+        return f"{pair}-USDC-PERP" if pair != symbol else f"{split(pair)}-PERP"
+
     def read(frame: Wire) -> Events | str:
         if "topic" not in frame:
             return "control: answer"
+        if "ts" not in frame:
+            return "unknown_frame"  # of the protocol before v5
         topic, d = frame["topic"], frame["data"]
-        if not topic.startswith("orderbook."):
-            return "the protocol before v5"
+        channel, _, rest = topic.partition(".")
+        if channel not in ("orderbook", "publicTrade"):
+            return f"unread: {channel}"
+        name = name_of(topic.rpartition(".")[2])
+        if channel == "publicTrade":
+            return [("trade", name, {"ts": ms(t["T"]), "price": t["p"], "size": t["v"],
+                                     "side": t["S"].lower(), "id": t["i"]}) for t in d]  # fmt: skip
+        if rest.startswith("1."):
+            return "unread: orderbook.1"
         book = {"ts": ms(frame["ts"]), "type": frame["type"], "bids": d["b"], "asks": d["a"]}
-        return [("book", f"{split(d['s'])}-PERP", {**book, "seq": d["u"]})]
+        return [("book", name, {**book, "seq": d["u"]})]
 
     return read
 
 
-BY_SESSION: tuple[tuple[str, Rules], ...] = (
-    ("binance/", Rules("binance", binance("", futures=False), binance_snapshot(""))),
-    (
-        "binance_futures/",
-        Rules("binance-usdm", binance("-PERP", futures=True), binance_snapshot("-PERP")),
-    ),
-    ("okx/", Rules("okx", okx, book="book_l2_tbt", copies={"book": "book_l2_tbt"})),
-    ("kraken/", Rules("kraken-v1", kraken, depth=1000)),
-    ("coinbase/", Rules("coinbase", coinbase)),
-    ("bitstamp/", Rules("bitstamp", bitstamp, bitstamp_snapshot)),
-    ("kucoin/", Rules("kucoin", kucoin, kucoin_snapshot)),
-    ("gateio/", Rules("gateio", gateio, gateio_snapshot)),
-    (
-        "deribit/",
-        Rules(
-            "deribit", deribit, book="book_raw", copies={"book": "book_raw", "ticker": "ticker_raw"}
-        ),
-    ),
-    ("bitfinex/", Rules("bitfinex", bitfinex)),
-    ("bitmex/", Rules("bitmex", bitmex)),
-    ("gemini/", Rules("gemini", gemini)),
-    ("htx/cf-20210417-spot", Rules("htx", htx(contracts=False))),
-    ("htx/cf-20220217-linear", Rules("htx-usdm", htx(contracts=True), book="book_step0")),
-    ("htx/cf-20220219-coin", Rules("htx-coinm", htx(contracts=True), book="book_step0")),
-    ("bybit/", Rules("bybit", bybit)),
+# -- Kraken v2 --------------------------------------------------------------------
+
+
+def kraken_v2() -> Read:
+    sides = ("bids", "asks")
+
+    def read(frame: Wire) -> Events | str:
+        channel = frame.get("channel", "answer")
+        if channel in ("answer", "heartbeat", "status"):
+            return f"control: {channel}"
+        events: Events = []
+        for d in frame["data"]:
+            name = d["symbol"].replace("/", "-")
+            ts = {"ts": iso(d["timestamp"])} if d.get("timestamp") else {}
+            if channel == "trade":
+                trade = {"price": d["price"], "size": d["qty"], "side": d["side"]}
+                events.append(("trade", name, {**ts, **trade, "id": d["trade_id"]}))
+            elif channel == "ticker":
+                best = {"bid": d["bid"], "bid_size": d["bid_qty"], "ask": d["ask"],
+                        "ask_size": d["ask_qty"]}  # fmt: skip
+                day = {"last": d["last"], "high": d["high"], "low": d["low"]}
+                events.append(("ticker", name, ts | sent(**best, **day, volume=d["volume"])))
+            elif channel == "book":
+                levels = {side: [[row["price"], row["qty"]] for row in d[side]] for side in sides}
+                kind = {"snapshot": "snapshot", "update": "delta"}[frame["type"]]
+                events.append(("book", name, {**ts, "type": kind, **levels,
+                                              "checksum": d["checksum"]}))  # fmt: skip
+            else:
+                return f"unread: {channel}"
+        return events
+
+    return read
+
+
+# -- Coinbase Advanced --------------------------------------------------------------
+
+
+def coinbase_advanced() -> Read:
+    taker = {"BUY": "sell", "SELL": "buy"}
+    side_of = {"bid": "bids", "offer": "asks"}
+
+    def name_of(product: str) -> str:
+        return product.replace("-PERP-INTX", "-USDC-PERP")
+
+    def book(event: Wire, ts: Entry) -> tuple[str, str, Entry]:
+        sides: dict[str, list[list[str]]] = {"bids": [], "asks": []}
+        for row in event["updates"]:
+            sides[side_of[row["side"]]].append([row["price_level"], row["new_quantity"]])
+        kind = "snapshot" if event["type"] == "snapshot" else "delta"
+        return "book", name_of(event["product_id"]), {**ts, "type": kind, **sides}
+
+    def trades(event: Wire) -> Events:
+        if event["type"] != "update":  # what was before the subscription
+            return [("trade", name_of(d["product_id"]), None) for d in event["trades"]]
+        return [("trade", name_of(d["product_id"]), {
+            "ts": iso(d["time"]), "price": d["price"], "size": d["size"],
+            "side": taker[d["side"]], "id": d["trade_id"]}) for d in event["trades"]]  # fmt: skip
+
+    def tickers(event: Wire, ts: Entry) -> Events:
+        return [("ticker", name_of(d["product_id"]), ts | sent(
+            last=d["price"], high=d["high_24_h"], low=d["low_24_h"], volume=d["volume_24_h"],
+            bid=d["best_bid"], bid_size=d["best_bid_quantity"], ask=d["best_ask"],
+            ask_size=d["best_ask_quantity"])) for d in event["tickers"]]  # fmt: skip
+
+    def read(frame: Wire) -> Events | str:
+        channel = frame.get("channel", "error")
+        if channel in ("error", "heartbeats", "subscriptions"):
+            return f"control: {channel}"
+        ts = {"ts": iso(frame["timestamp"])}
+        if channel == "l2_data":
+            return [book(event, ts) for event in frame["events"]]
+        if channel == "market_trades":
+            return [part for event in frame["events"] for part in trades(event)]
+        if channel == "ticker":
+            return [part for event in frame["events"] for part in tickers(event, ts)]
+        return f"unread: {channel}"
+
+    return read
+
+
+BINANCE_USDM = Rules("binance-usdm", binance(futures=True), binance_snapshot(futures=True))
+BINANCE_COINM = Rules(
+    "binance-coinm", binance(futures=True, inverse=True), binance_snapshot(futures=True)
 )
+HTX = Rules("htx", htx(contracts=False))
+HTX_USDM = Rules("htx-usdm", htx(contracts=True), book="book_step0")
+HTX_COINM = Rules("htx-coinm", htx(contracts=True), book="book_step0")
+# By how the name of a session begins, `<venue>/<session>`; the first that matches.
+BY_SESSION: dict[str, Rules] = {
+    "binance/": Rules("binance", binance(futures=False), binance_snapshot(futures=False)),
+    "binance_futures/": BINANCE_USDM,
+    "binance-usdm/": BINANCE_USDM,
+    "binance-coinm/": BINANCE_COINM,
+    "okx/": Rules(
+        "okx", okx, book="book_l2_tbt", checksum=okx_checksum, copies={"book": "book_l2_tbt"}
+    ),
+    "kraken/cf-": KRAKEN_V1,
+    "kraken-v1/": KRAKEN_V1,
+    "kraken/": Rules("kraken", kraken_v2, depth=1000, checksum=kraken_checksum, splits=True),
+    "coinbase/": Rules("coinbase", coinbase),
+    "coinbase-advanced/": Rules("coinbase-advanced", coinbase_advanced, splits=True),
+    "bitstamp/": Rules("bitstamp", bitstamp, bitstamp_snapshot),
+    "kucoin/": Rules("kucoin", kucoin, kucoin_snapshot),
+    "gateio/": Rules("gateio", gateio, gateio_snapshot),
+    "deribit/": Rules(
+        "deribit", deribit, book="book_raw", copies={"book": "book_raw", "ticker": "ticker_raw"}
+    ),
+    "bitfinex/": Rules("bitfinex", bitfinex),
+    "bitmex/": Rules("bitmex", bitmex),
+    "gemini/": Rules("gemini", gemini),
+    "htx/.*linear": HTX_USDM,
+    "htx/.*coin": HTX_COINM,
+    "htx/": HTX,
+    "htx-usdm/": HTX_USDM,
+    "htx-coinm/": HTX_COINM,
+    "bybit/": Rules("bybit", bybit),
+}
 
 
-def rules_of(session: str) -> Rules:
-    return next(rules for start, rules in BY_SESSION if session.startswith(start))
+def rules_of(session: str) -> Rules | None:
+    """The rules for a session by its name; None: there are none for its venue."""
+    return next((rules for start, rules in BY_SESSION.items() if re.match(start, session)), None)

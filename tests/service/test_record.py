@@ -2,14 +2,29 @@
 
 import json
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from ingest.recordings.bundled import bundled_recordings
+from ingest.recordings.native import format_header, format_record
 from ingest.recordings.reader import find_files, read_file
-from ingest.recordings.records import Record, WsClosed, WsMessage, WsOpened, WsSent
+from ingest.recordings.records import (
+    Record,
+    RestAnswer,
+    VenueNamed,
+    WsClosed,
+    WsMessage,
+    WsOpened,
+    WsSent,
+)
 from ingest.replay.library import load
+from tests.playback import expected
+from tests.playback.book import PlainBook
+from tests.playback.expected import last_book
+from tests.playback.recording import read
+from tests.playback.wire import rules_of
 
 SESSIONS = {
     "binance": bundled_recordings() / "binance/hbt-20240808",
@@ -77,7 +92,8 @@ def test_one_connection_from_beginning_to_end(kit: Any, tmp_path: Path) -> None:
     assert {str(path) for path in find_files([tmp_path / "out"])} == set(summary["files"])
     for path in find_files([tmp_path / "out"]):
         records: list[Record] = list(read_file(path))
-        opened, sent, ack, *_, closed = records
+        named, opened, sent, ack, *_, closed = records
+        assert named == VenueNamed(path.parent.name)
         assert isinstance(opened, WsOpened)
         assert opened.url.startswith("ws://127.0.0.1")
         assert isinstance(sent, WsSent)
@@ -85,7 +101,7 @@ def test_one_connection_from_beginning_to_end(kit: Any, tmp_path: Path) -> None:
         assert isinstance(ack, WsMessage)
         assert isinstance(closed, WsClosed)
         assert closed.code == 1001
-        times = [record.ns for record in records]
+        times = [record.ns for record in records[1:]]
         assert times == sorted(times)
 
 
@@ -121,3 +137,93 @@ def test_a_disk_that_refuses(kit: Any, tmp_path: Path) -> None:
     )
     assert recorder.exit_status() == 1
     assert recorder.other[-1] == f"ingest: {tmp_path / 'out'}: File exists\n"
+
+
+QUIET = bundled_recordings() / "binance/cf-20210814"
+SELECTED = ("FTM-USDT", "XMR-BTC")  # the second by what matches, the first by what is traded
+SELECTING = [
+    {"venue": "binance", "name": "top", "channels": ["book", "bbo"]}
+    | {"instruments": {"quote": "USDT", "top": 1}},
+    {"venue": "binance", "name": "some", "channels": ["book"], "instruments": {"match": "XMR-?TC"}},
+]
+
+
+def tickers(directory: Path) -> Path:
+    """What the recording lacks of a venue's list: volumes."""
+    body = '[{"symbol":"FTMUSDT","volume":"2","quoteVolume":"1"}]'
+    url = "https://api.binance.com/api/v3/ticker/24hr"
+    path = directory / "tickers.jsonl"
+    path.write_bytes(
+        format_header("binance") + b"\n" + format_record(RestAnswer(1, url, body.encode())) + b"\n"
+    )
+    return path
+
+
+def addresses(replay: Any) -> dict[str, Any]:
+    rest = replay.lines[0]["rest"]
+    return {venue: {"ws_url": url, "rest_url": rest[venue]} for venue, url in replay.urls.items()}
+
+
+def test_books_of_selected_instruments(kit: Any, own_streams: Any, tmp_path: Path) -> None:
+    """Lists and snapshots are recorded too: what is recorded replays to whole books."""
+    replay = kit.replay(str(QUIET), str(tickers(tmp_path)), "--within", "4")
+    path = tmp_path / "selecting.yaml"
+    config = {"feeds": SELECTING, "venues": addresses(replay), "data_dir": str(tmp_path / "data")}
+    path.write_text(json.dumps(config))
+    out = tmp_path / "out"
+    recorder = kit.program(
+        *("-m", "ingest", "record", str(path), "--out", str(out)),
+        output="stdout",
+        stderr=subprocess.DEVNULL,
+    )
+    replay.until(lambda status: status["finished"] and status["rest_answers"] == 4)
+    recorder.signal(signal.SIGTERM)
+    assert recorder.exit_status() == 0, recorder.text()
+    assert recorder.lines[0]["decode_errors"] == recorder.lines[0]["disconnects"] == {}
+
+    again = kit.replay(str(out), "--within", "4")
+    running = kit.service(own_streams.url, *SELECTING, venues=addresses(again))
+    keys = {name: f"md:binance:book:{name}" for name in SELECTED}
+    for key in keys.values():
+        own_streams.wait(key, lambda entry: entry["type"] == "snapshot")
+    again.until(lambda status: status["finished"])
+    totals = running.stop()
+    assert totals["book_gaps"] == totals["decode_errors"] == {}
+
+    session = [read(file) for file in sorted(QUIET.glob("*.gz"))]
+    wanted = expected.read(rules_of("binance/cf-20210814"), session)
+    bbo = [e for e in own_streams.data("md:binance:bbo:FTM-USDT") if e.pop("rx")]
+    assert bbo == wanted.streams["bbo", "FTM-USDT"]
+    for name, key in keys.items():
+        book = PlainBook()
+        for entry in own_streams.entries(key):
+            bids, asks = json.loads(entry["bids"]), json.loads(entry["asks"])
+            if entry["type"] == "snapshot":
+                book.replace(bids, asks)
+                known = int(entry["seq"])
+            elif int(entry["seq"]) > known:
+                book.apply(bids, asks)
+        assert book.sides == last_book(wanted, name)
+
+
+def test_stopped_before_the_venue_lists_its_instruments(kit: Any, tmp_path: Path) -> None:
+    """A stop that comes first is a stop all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        path = tmp_path / "selecting.yaml"
+        config = {
+            "feeds": SELECTING,
+            "venues": {"binance": {"rest_url": url}},
+            "data_dir": str(tmp_path / "data"),
+        }
+        path.write_text(json.dumps(config))
+        recorder = kit.program(
+            *("-m", "ingest", "record", str(path), "--out", str(tmp_path / "out")),
+            output="stdout",
+            stderr=subprocess.DEVNULL,
+        )
+        with silent.accept()[0]:
+            recorder.signal(signal.SIGTERM)
+            assert recorder.exit_status() == 0, recorder.text()
+    assert recorder.lines[0]["ended_by"] == "SIGTERM"
+    assert recorder.lines[0]["files"] == []

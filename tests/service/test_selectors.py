@@ -88,13 +88,62 @@ def test_followed_without_a_restart(kit: Any, own_streams: Any, rest: Rest) -> N
 
     rest.body = 500
     running.wait("instruments: not refreshed")
-    rest.body = listed("BTC-USDT")
-    running.wait("instruments: no longer selected; subscribed until the next start")
     running.stop()
     assert own_streams.keys() == {
         *(f"md:binance:trade:{name}" for name in ("BTC-USDT", "SOL-USDT")),
         *(f"md:binance:feed:{name}" for name in ("binance-1", "binance-1.2")),
     }
+
+
+def test_what_is_gone_is_left(kit: Any, own_streams: Any, rest: Rest) -> None:
+    """Its stream says why, its neighbour notices nothing; and a new worker does not have it."""
+    venue = kit.strict("binance", rate=50)
+    key = "md:binance:trade:{}-USDT"
+    rest.body = listed("BTC-USDT", "ETH-USDT", "SOL-USDT")
+    settings = {"ws_url": venue.url, "rest_url": rest.url}
+    running = kit.service(
+        own_streams.url,
+        SELECTING,
+        venues={"binance": settings},
+        instruments={"refresh_s": 0.2},
+        popen={"program": (LISTING,)},
+    )
+    for name in ("BTC", "ETH", "SOL"):
+        own_streams.wait(key.format(name), lambda entry: "id" in entry)
+    rest.body = listed("BTC-USDT", "SOL-USDT")
+    venue.until(lambda report: report["subscribed"] == 2)
+    said = running.wait("instruments: no longer selected")
+    assert (said["connection"], said["names"], said["reason"]) == (
+        *("binance-1", "ETH-USDT", "delisted"),
+    )
+    last = own_streams.entries(key.format("ETH"))[-1]
+    assert (last["type"], last["reason"]) == ("gap", "delisted")
+    [left] = [e for e in own_streams.data("md:binance:feed:binance-1") if e["type"] == "left"]
+    assert (left["reason"], left["detail"]) == ("delisted", "ethusdt@trade")
+    newest = own_streams.newest(key.format("BTC"))
+    own_streams.wait(key.format("BTC"), lambda entry: "id" in entry, newest)
+    assert own_streams.entries(key.format("BTC")) == own_streams.data(key.format("BTC"))
+    assert venue.report()["counts"]["opened"] == 1
+
+    os.kill(running.workers()[0], signal.SIGKILL)
+    running.wait("feed: subscribed", times=2)
+    assert venue.until(lambda report: report["open"] == 1)["subscribed"] == 2
+
+    # Back again, on a connection of its own; and gone again, with its connection.
+    end = own_streams.newest(key.format("ETH"))
+    rest.body = listed("BTC-USDT", "ETH-USDT", "SOL-USDT")
+    own_streams.wait(key.format("ETH"), lambda entry: "id" in entry, end)
+    assert own_streams.client.xrange(key.format("ETH"), f"({end}", count=1)[0][1]["type"] == "reset"
+    rest.body = listed("BTC-USDT", "SOL-USDT")
+    venue.until(lambda report: report["open"] == 1)
+    last = own_streams.newest(key.format("ETH"))
+    rest.body = listed("BTC-USDT", "ETH-USDT", "SOL-USDT")
+    reset = own_streams.wait(key.format("ETH"), lambda e: e.get("type") == "reset", last)
+    own_streams.wait(key.format("ETH"), lambda entry: "id" in entry, reset)
+    running.stop()
+    report = venue.report()
+    assert report["violations"] == []
+    assert report["counts"]["client closed 1001"] == 3
 
 
 def test_a_start_while_the_venues_list_is_away(kit: Any, own_streams: Any, rest: Rest) -> None:

@@ -153,7 +153,8 @@ def test_while_redis_is_away(kit: Any) -> None:
     assert time.monotonic() - began < 1.5
     venue.wait("close", code=1001)
     assert totals["data"] == 5
-    assert totals["unpublished"] == totals["events"] == 5 + 2  # connected, disconnected
+    assert totals["left_on_disk"] == totals["events"] == 5 + 2  # connected, disconnected
+    assert totals["unpublished"] == 0
     assert service.wait("sink: closed with entries not published")["entries"] == 7
 
 

@@ -34,6 +34,8 @@ class SetForm(Struct, frozen=True):
     form: str
 
 
+# A topic, and the message that it gets.
+Part = tuple[str, bytes]
 Action = Reply | Subscribe | Unsubscribe | SetForm
 
 
@@ -70,6 +72,9 @@ class Dialect(Struct, frozen=True, kw_only=True):
     # Instead of `topic` where only an earlier message says whose a message is: made
     # anew for each recorded connection.
     new_topic: Callable[[], Callable[[bytes], str | None]] | None = None
+    # Instead of `topic` where a message may be of several: each topic's own, in the same
+    # envelope. Of one topic alone it is the message itself; of none, what is not data.
+    parts: Callable[[bytes], Sequence[Part]] | None = None
     # (recorded payload, topic, form) → what is sent.
     encode: Callable[[bytes, str, str], bytes]
     # (path, query) of a recorded URL or of a request → the key under which the two
@@ -81,6 +86,9 @@ class Dialect(Struct, frozen=True, kw_only=True):
     # Key → prefix of the topics whose position decides which of several recorded
     # answers is due; None: the newest answer.
     rest_topic: Callable[[str], str | None] = lambda _: None
+    # Where the messages of a connection are numbered in a row: (what is sent, number) →
+    # the same with that number, counted from 0; None for one that has none.
+    numbered: Callable[[bytes, int], bytes | None] | None = None
     # Every message, data and answers, is a binary frame.
     binary: bool = False
     # A topic not recorded → a recorded one whose messages serve for it.

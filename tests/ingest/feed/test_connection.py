@@ -1,6 +1,7 @@
 """`FeedConnection`: it comes back, until it is stopped."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -74,8 +75,9 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
         broker: Broker | None = None,
         venue: Venue | None = None,
         fetch: Fetch | None = None,
+        instruments: tuple[str, ...] = ("BTC-USDT",),
     ) -> AsyncIterator[FeedConnection]:
-        plan = kit.plan("BTC-USDT")
+        plan = kit.plan(*instruments)
         worker = WorkerPlan(
             worker=0,
             connections=(plan,),
@@ -92,7 +94,7 @@ def start(kit: Any, sink: Any) -> Callable[..., Any]:
             sink,
             codecs.get("fields"),
             session,  # type: ignore[arg-type]
-            local_gate(broker or Broker(lambda lane: limit)),
+            local_gate(broker or Broker(lambda lane: limit, base_s=base_s / 10)),
             after_crash=False,
             fetch=fetch,
         )
@@ -111,6 +113,12 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+async def attempt(broker: Broker, url: str = "") -> None:
+    """Somebody else connects."""
+    gate = local_gate(broker)
+    gate.ended(await gate.turn(lane("connect", "binance", url), timeout_s=1), reached=True)
 
 
 async def stopped(connection: Any) -> None:
@@ -235,13 +243,13 @@ async def test_stop_while_held_back_by_the_venues_limit(
     """At once, too; and the log has said what it was waiting for."""
     monkeypatch.setattr("ingest.feed.connection._WORTH_SAYING_S", 0.01)
     broker = Broker(lambda lane: (1, 1000.0))
-    await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=1)
+    await attempt(broker)
     with capture_logs() as lines:
         async with start(hangs, broker=broker) as connection:
             await until(lambda: bool(lines))
             await stopped(connection)
 
-    assert lines[0]["event"] == "feed: held back by the venue's limit on attempts"
+    assert lines[0]["event"] == "feed: waits for its turn to connect"
     assert connection.counters.attempts == 0
     assert broker.waiting == 0
 
@@ -250,7 +258,7 @@ async def test_no_word_of_the_supervisor(start: Any, monkeypatch: pytest.MonkeyP
     """Nobody connects without it; it is asked again, and the log says so."""
     monkeypatch.setattr("ingest.feed.connection._PATIENCE_S", 0.01)
     broker = Broker(lambda lane: (1, 0.2))
-    await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=1)
+    await attempt(broker)
     with capture_logs() as lines:
         async with start(hangs, broker=broker) as connection:
             await until(lambda: bool(lines))
@@ -269,7 +277,7 @@ async def test_too_many_requests_hold_back_all_of_us(start: Any) -> None:
         await until(lambda: bool(connection.counters.disconnects))
         with pytest.raises(TimeoutError):
             await local_gate(broker).turn(lane("connect", "binance", ""), timeout_s=0.01)
-        await local_gate(broker).turn(lane("connect", "binance", "ws://other"), timeout_s=1)
+        await attempt(broker, "ws://other")
         await stopped(connection)
 
 
@@ -405,3 +413,61 @@ async def test_trades_go_on_where_they_stood_after_a_restart_and_after_a_reconne
         "7",
     ]
     assert asked == ["4", "6"]
+
+
+async def test_a_topic_that_is_given_up(start: Any, kit: Any, ws: Any, sink: Any) -> None:
+    """It is unsubscribed; the other goes on, and alone on the next connection."""
+    second = type(ws)()
+    btc, eth = kit.plan("BTC-USDT", "ETH-USDT").topics
+    async with start(
+        opens(ws), opens(second), hangs, instruments=("BTC-USDT", "ETH-USDT")
+    ) as connection:
+        await ws.until(lambda: bool(ws.sent))
+        ws.receive({"result": None, "id": 1}, kit.trade("BTCUSDT", 1), kit.trade("ETHUSDT", 2))
+        await until(lambda: bool(sink.of(BTC)) and connection.status().state == "live")
+        connection.drop([eth], "delisted")
+        await ws.until(lambda: len(ws.sent) == 2)
+        assert json.loads(ws.sent[1]) == {"method": "UNSUBSCRIBE", "params": [eth.name], "id": 2}
+        ws.receive(kit.trade("ETHUSDT", 3), {"result": None, "id": 2}, kit.trade("BTCUSDT", 2))
+        await until(lambda: len(sink.of(BTC)) == 2)
+        assert (connection.status().topics, connection.status().active) == (1, 1)
+        assert connection.counters.unknown_topic == 0
+        ws.end(WebSocketClosed("gone", 1006))
+        await second.until(lambda: bool(second.sent))
+        assert json.loads(second.sent[0])["params"] == [btc.name]
+        await stopped(connection)
+
+    ids = [
+        e.get("id") or f"{e['type']} {e['reason']}" for e in sink.of("md:binance:trade:ETH-USDT")
+    ]
+    assert ids == ["2", "gap delisted"]
+    [left] = [event for event in sink.of(FEED) if event["type"] == "left"]
+    assert left == {"type": "left", "reason": "delisted", "detail": eth.name}
+
+
+async def test_the_last_topic_is_given_up(start: Any, kit: Any, ws: Any, sink: Any) -> None:
+    """The connection closes and ends by itself."""
+    async with start(opens(ws), hangs) as connection:
+        ws.receive(kit.trade("BTCUSDT", 1))
+        await until(lambda: bool(sink.of(BTC)))
+        connection.drop(kit.plan("BTC-USDT").topics, "unselected")
+        async with asyncio.timeout(DEADLINE_S):
+            await connection.task
+        assert ws.closed_with == 1001
+        assert connection.status().state == "stopped"
+
+
+async def test_given_up_while_another_tries_for_it(start: Any, kit: Any) -> None:
+    """Its turn comes, and is given back: others need not wait for its end."""
+    broker = Broker(lambda lane: (1000, 1.0))
+    gate = local_gate(broker)
+    number = await gate.turn(lane("connect", "binance", ""), timeout_s=1)
+    async with start(hangs, broker=broker) as connection:
+        await until(lambda: broker.waiting == 1)
+        gate.ended(number, reached=True)
+        connection.drop(kit.plan("BTC-USDT").topics, "unselected")
+        async with asyncio.timeout(DEADLINE_S):
+            await connection.task
+    assert connection.counters.attempts == 0
+    for _ in range(2):
+        await gate.turn(lane("connect", "binance", ""), timeout_s=1)

@@ -217,3 +217,19 @@ def test_dropped_entries_are_marked_where_they_are_missing(
 
     assert shape(sink.of(BTC)) == ["1", "gap dropped", "resume dropped", "4", "5"]
     assert shape(sink.of(ETH)) == ["1"]
+
+
+def test_a_stream_that_is_given_up(sink: Any, publisher: Any, trade: Any) -> None:
+    """It ends with the reason, also after a gap; one that never began has no mark."""
+    trade("BTCUSDT", 1)
+    publisher.gap("close_1006", 5)
+    publisher.close([route.topic for route in publisher.heads], "delisted", 6)
+    publisher.gap("close_1006", 7)
+
+    assert shape(sink.of(BTC)) == ["1", "gap close_1006", "gap delisted"]
+    assert sink.of(ETH) == []
+    assert not trade("BTCUSDT", 2)
+    assert publisher.is_closed("btcusdt@trade")
+    assert not publisher.is_closed("other")
+    assert publisher.heads == []
+    assert publisher.active == 0

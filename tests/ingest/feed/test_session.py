@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from ingest import venues
 from ingest.errors import SinkError
-from ingest.feed.counters import FeedCounters
+from ingest.feed.counters import FeedCounters, count_words
 from ingest.feed.heartbeat import HeartbeatLost
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
@@ -138,6 +138,30 @@ async def test_a_feed_for_all_instruments(kit: Any, ws: Any, sink: Any) -> None:
     counters = run.counters
     assert (counters.frames, counters.data, counters.control) == (2, 1, 1)
     assert counters.unknown_topic == 0
+    assert counters.passed_over == {"not asked for": 1}
+
+
+async def test_what_has_no_event_has_a_reason(kit: Any, ws: Any, sink: Any) -> None:
+    """Data that says nothing new, and what carries none; of a venue's words, only so many."""
+    run = Run(kit, ws, sink, kit.plan("BTC-USDT-PERP", venue="binance-usdm", channels=("trade",)))
+    await ws.until(lambda: len(ws.sent) == 1)
+    ws.receive({"result": None, "id": json.loads(ws.sent[0])["id"]}, rx=3)
+    await run.until_settled()
+    spent = (
+        b'{"stream":"btcusdt@trade","data":{"s":"BTCUSDT","t":1,"p":"0","q":"0","T":5,"m":true}}'
+    )
+    ws.receive(spent, b'{"result":[],"id":null}', rx=4)
+    ws.end(WebSocketClosed("gone", 1006))
+    with pytest.raises(WebSocketClosed):
+        await run.ended()
+
+    assert sink.of("md:binance-usdm:trade:BTC-USDT-PERP") == []
+    counters = run.counters
+    assert (counters.data, counters.passed_over) == (1, {"nothing new": 1, "result": 1})
+    for number in range(40):
+        count_words(counters.passed_over, f"word {number % 35}")
+    assert len(counters.passed_over) == 33
+    assert sum(counters.passed_over.values()) == 42
 
 
 async def test_one_subscription_for_several_channels(kit: Any, ws: Any, sink: Any) -> None:

@@ -5,7 +5,7 @@ import asyncio
 from ingest.feed.turns import MessageTurns
 from ingest.limits import Broker, Gate, Lane, local_gate
 
-LANE = Lane("message", "example", "h")
+LANE = Lane("message", "hyperliquid", "h")
 
 
 def turns_of(gate: Gate) -> tuple[MessageTurns, asyncio.Event]:

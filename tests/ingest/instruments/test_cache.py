@@ -48,7 +48,7 @@ def test_a_write_that_fails_leaves_what_was(
     def full(fd: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ingest.instruments.cache.os.fsync", full)
+    monkeypatch.setattr("ingest.files.os.fsync", full)
     with capture_logs() as lines:
         cache.save(Listing("binance", 99999, []))
     kept = cache.load("binance")

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from ingest import venues
 from ingest.limits import Ask, Broker, FromGate, Gate, Go, Lane, local_gate
-from ingest.limits.broker import venue_limit
+from ingest.limits.broker import venue_group, venue_limit
 
 LANE = Lane("rest", "binance", "h:443")
 DEADLINE_S = 5.0
@@ -124,3 +124,50 @@ def test_limits_are_the_venues() -> None:
     assert venue_limit(LANE) == (6000, 63.25)
     assert binance.rest_limits.weight == (6000, 60.0)
     assert venue_limit(Lane("message", "hyperliquid", "h")) == (1800, 63.25)
+
+
+@pytest.mark.parametrize("kind", ["connect", "rest"])
+def test_who_shares(kind: Any) -> None:
+    """Those whose own host is one, wherever the config has them be."""
+    groups: dict[str, list[str]] = {}
+    for name in venues.names():
+        groups.setdefault(venue_group(Lane(kind, name, "h:1")), []).append(name)
+    shared = list(groups.values())
+    for names in (["htx-coinm", "htx-usdm"], ["kraken", "kraken-v1"], ["binance"], ["okx"]):
+        assert names in shared
+
+
+async def test_one_tries_for_all() -> None:
+    """In several processes, and is logged once for all."""
+    broker = Broker(lambda lane: (100, 1.0), base_s=0.001, cap_s=0.01)
+    gates = [local_gate(broker) for _ in range(3)]
+    lane = Lane("connect", "binance", "w:443")
+    trying = failed = 0
+    with capture_logs() as lines:
+        # Another venue at the same place is reached.
+        other = Lane("connect", "okx", "w:443")
+        gates[0].ended(await gates[0].turn(other, timeout_s=DEADLINE_S), reached=True)
+
+        async def connect(number: int) -> None:
+            nonlocal trying, failed
+            gate = gates[number % 3]
+            while True:
+                turn = await gate.turn(lane, who=f"{number}", timeout_s=DEADLINE_S)
+                trying += 1
+                reached = failed >= 5
+                assert reached or trying == 1
+                await asyncio.sleep(0)
+                trying -= 1
+                failed += not reached
+                gate.ended(turn, reached=reached)
+                if reached:
+                    return
+
+        async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
+            for number in range(30):
+                group.create_task(connect(number))
+    assert failed == 5
+    assert [line["event"] for line in lines] == [
+        "limits: a host is not reached; one connection tries for all",
+        "limits: a host is reached again",
+    ]

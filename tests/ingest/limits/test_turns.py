@@ -174,9 +174,9 @@ def test_what_is_answered_late_counts_late() -> None:
         queue.ask((1, number), A, 1)
     assert queue.due(100.0) == [(1, 0), (1, 1)]
 
-    queue.answered((1, 0), 103.0)
+    queue.ended((1, 0), True, 103.0)
     assert queue.due(110.0) == [(1, 2)]  # the other one is not answered, but long gone
-    queue.answered((1, 1), 111.0)
+    queue.ended((1, 1), True, 111.0)
     assert queue.due(113.0) == []
     assert queue.due(121.0) == [(1, 3)]
 
@@ -190,9 +190,40 @@ def test_attempts_are_not_answered() -> None:
 
     queue.withdraw((2, 2))
     for ticket in ((1, 1), (2, 2)):
-        queue.answered(ticket, 105.0)
+        queue.ended(ticket, True, 105.0)
     assert queue.due(110.0) == [(3, 3)]
     queue.forget(3)
-    queue.answered((3, 3), 115.0)
+    queue.ended((3, 3), True, 115.0)
     queue.ask((4, 4), A, 1)
     assert queue.due(120.0) == [(4, 4)]
+
+
+def test_the_sharpest_limit_of_those_that_share_a_host() -> None:
+    """All keep to it, and what was used before it was known counts."""
+    limits = {"mild": (10, 10.0), "sharp": (3, 10.0), "slow": (8, 100.0)}
+    queue = Turns(lambda lane: limits[lane.venue])
+
+    def asked(venue: str, *numbers: int) -> None:
+        for number in numbers:
+            queue.ask((0, number), Lane("rest", venue, "h:443"), 1)
+
+    asked("mild", 1, 2)
+    assert len(queue.due(0.0)) == 2
+    asked("sharp", 3, 4)
+    asked("mild", 5)
+    assert queue.due(1.0) == [(0, 3)]
+    assert queue.next_in_s(1.0) == 9.0
+    assert queue.due(10.0) == [(0, 4), (0, 5)]
+    asked("slow", *range(6, 12))
+    assert queue.due(11.0) == [(0, 6)]
+    assert queue.due(21.0) == [(0, 7), (0, 8), (0, 9)]
+    assert queue.due(31.0) == [(0, 10)]  # eight since the one at 1.0
+    assert queue.next_in_s(31.0) == 70.0
+
+
+def test_groups() -> None:
+    """Venues of several groups are counted apart, though one replay has them all."""
+    queue = Turns(lambda lane: (1, 10.0), group_of=lambda lane: lane.venue[0])
+    for number, venue in enumerate(("kraken", "kraken-v1", "okx")):
+        queue.ask((0, number), Lane("rest", venue, "h:443"), 1)
+    assert queue.due(0.0) == [(0, 0), (0, 2)]

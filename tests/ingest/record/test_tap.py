@@ -6,12 +6,19 @@ from typing import Any
 import pytest
 
 from ingest.feed.ports import FeedSocket
-from ingest.record.tap import RecordingConnector, recorded_fetch
+from ingest.record.tap import RecordingNetwork
 from ingest.recordings.reader import find_files, read_file
-from ingest.recordings.records import Record, RestAnswer, WsClosed, WsMessage, WsOpened, WsSent
+from ingest.recordings.records import (
+    Record,
+    RestAnswer,
+    VenueNamed,
+    WsClosed,
+    WsMessage,
+    WsOpened,
+    WsSent,
+)
 from ingest.recordings.writer import RecordingFiles
-from ingest.venues.base import RestRequest
-from wscore import Batch, CurlError, WebSocketClosed
+from wscore import Batch, CurlError, HttpResponse, WebSocketClosed
 
 
 class Socket:
@@ -39,13 +46,18 @@ class Socket:
         pass
 
 
-class Connector:
-    def __init__(self, outcome: Socket | Exception) -> None:
+class Network:
+    def __init__(self, outcome: Socket | HttpResponse | Exception) -> None:
         self._outcome = outcome
 
     async def ws_connect(self, url: str, **options: Any) -> FeedSocket:
         if isinstance(self._outcome, Exception):
             raise self._outcome
+        assert isinstance(self._outcome, Socket)
+        return self._outcome
+
+    async def request(self, method: str, url: str, **options: Any) -> HttpResponse:
+        assert isinstance(self._outcome, HttpResponse)
         return self._outcome
 
 
@@ -65,7 +77,7 @@ async def test_a_connection(tmp_path: Path, files: RecordingFiles) -> None:
     batch = Batch([b"one", b"two", b"\xff"], 0, bytes([1, 1, 2]), [(1, 11), (3, 12)])
     closed = WebSocketClosed("closed: 1001", 1001, "maintenance")
     socket = Socket(batch, closed, closed)
-    connector = RecordingConnector(Connector(socket), files.connection("x", "x-1"), "x-1")
+    connector = RecordingNetwork(Network(socket), files.connection("x", "x-1"), "x-1")
     ws = await connector.ws_connect("wss://user:secret@example.com/")
     await ws.send_str("hello")
     assert await ws.recv_batch() is batch
@@ -73,7 +85,8 @@ async def test_a_connection(tmp_path: Path, files: RecordingFiles) -> None:
         with pytest.raises(WebSocketClosed):
             await ws.recv_batch()
 
-    opened, sent, *rest, end = await recorded(tmp_path, files)
+    named, opened, sent, *rest, end = await recorded(tmp_path, files)
+    assert named == VenueNamed("x")
     assert socket.sent == ["hello"]
     assert isinstance(opened, WsOpened)
     assert "example.com/" in opened.url
@@ -91,8 +104,8 @@ async def test_a_connection(tmp_path: Path, files: RecordingFiles) -> None:
 
 async def test_a_connection_that_fails(tmp_path: Path, files: RecordingFiles) -> None:
     """There was no CLOSE: 1006, and what we know of it."""
-    connector = RecordingConnector(
-        Connector(Socket(CurlError("reset", 56))), files.connection("x", "x-1"), "x-1"
+    connector = RecordingNetwork(
+        Network(Socket(CurlError("reset", 56))), files.connection("x", "x-1"), "x-1"
     )
     ws = await connector.ws_connect("wss://example.com/")
     with pytest.raises(CurlError):
@@ -105,8 +118,8 @@ async def test_a_connection_that_fails(tmp_path: Path, files: RecordingFiles) ->
 
 async def test_an_attempt_that_fails_leaves_nothing(files: RecordingFiles) -> None:
     """There are no empty files."""
-    connector = RecordingConnector(
-        Connector(CurlError("refused", 7)), files.connection("x", "x-1"), "x-1"
+    connector = RecordingNetwork(
+        Network(CurlError("refused", 7)), files.connection("x", "x-1"), "x-1"
     )
     with pytest.raises(CurlError):
         await connector.ws_connect("wss://example.com/")
@@ -116,18 +129,34 @@ async def test_an_attempt_that_fails_leaves_nothing(files: RecordingFiles) -> No
     assert files.paths == []
 
 
-async def test_answers_over_rest(tmp_path: Path, files: RecordingFiles) -> None:
-    """With the URL by which a replay finds them."""
+DEPTH = "https://api.example.com/api/v3/depth?symbol=BTCUSDT"
 
-    async def fetch(request: RestRequest) -> bytes:
-        return b'{"bids":[]}'
 
-    fetch_and_record = recorded_fetch(
-        fetch, "https://api.example.com", files.connection("x", "x-1")
+async def test_an_answer_over_rest(tmp_path: Path, files: RecordingFiles) -> None:
+    """With the URL by which a replay finds it; one that is no text, too."""
+    track = files.connection("x", "x-1")
+    for body in (b'{"bids":[]}', b"\xff"):
+        network = RecordingNetwork(Network(HttpResponse(200, body=body)), track, "x-1")
+        assert (await network.request("GET", DEPTH)).body == body
+
+    named, *answers = await recorded(tmp_path, files)
+    assert named == VenueNamed("x")
+    assert [(a.url, a.body) for a in answers if isinstance(a, RestAnswer)] == [
+        (DEPTH, b'{"bids":[]}'),
+        (DEPTH, b"\xff"),
+    ]
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 429), ("GET", 302), ("POST", 200)])
+async def test_an_answer_that_is_not_recorded(
+    files: RecordingFiles, method: str, status: int
+) -> None:
+    """A refusal is none; what a POST asked for, a record cannot say."""
+    network = RecordingNetwork(
+        Network(HttpResponse(status, body=b"{}")), files.connection("x", "x-1"), "x-1"
     )
-    body = await fetch_and_record(RestRequest(path="/api/v3/depth?symbol=BTCUSDT"))
+    assert (await network.request(method, DEPTH)).status == status
+    files.start()
+    await files.close()
 
-    [answer] = await recorded(tmp_path, files)
-    assert isinstance(answer, RestAnswer)
-    assert answer.url == "https://api.example.com/api/v3/depth?symbol=BTCUSDT"
-    assert answer.body == body
+    assert files.paths == []

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.recordings import native
-from ingest.recordings.records import Record, RestAnswer, WsClosed, WsMessage, WsOpened, WsSent
+from ingest.recordings.records import (
+    Record,
+    RestAnswer,
+    VenueNamed,
+    WsClosed,
+    WsMessage,
+    WsOpened,
+    WsSent,
+)
 
 _ns = st.integers(0, 2**63 - 1)
 _name = st.text(min_size=1)
@@ -18,7 +26,8 @@ _records = st.one_of(
     st.builds(WsSent, _ns, _name, _text),
     st.builds(WsMessage, _ns, _name, _text, st.just(False)),
     st.builds(WsMessage, _ns, _name, st.binary(), st.just(True)),
-    st.builds(RestAnswer, _ns, st.text(), _text),
+    st.builds(RestAnswer, _ns, st.text(), st.binary()),
+    st.builds(VenueNamed, _name),
 )
 
 
@@ -32,9 +41,10 @@ def test_round_trip(record: Record) -> None:
 
 
 def test_header_is_recognised_and_records_nothing() -> None:
-    """The header makes the format known and is no record itself."""
-    assert native.recognise(native.HEADER)
-    assert native.parse_line(native.HEADER, "f") is None
+    """The header makes the format known; of older files, it says nothing else."""
+    header = b'{"format":"ingest-recording","version":1}'
+    assert native.recognise(header)
+    assert native.parse_line(header, "f") is None
 
 
 def test_newer_version_is_refused() -> None:
@@ -68,6 +78,7 @@ def test_the_documented_example() -> None:
     records = [native.parse_line(line, "") for line in lines]
 
     assert native.recognise(header)
+    assert native.parse_line(header, "") == VenueNamed("binance")
     assert [type(record) for record in records] == [
         WsOpened,
         WsSent,

@@ -180,7 +180,9 @@ def test_layouts(tmp_path: Path, layout: str) -> None:
 def test_own_format(tmp_path: Path) -> None:
     """A file with our header is read as our format."""
     record = WsMessage(1, "binance-0", b"{}")
-    (tmp_path / "r.jsonl").write_bytes(native.HEADER + b"\n" + native.format_record(record) + b"\n")
+    (tmp_path / "r.jsonl").write_bytes(
+        native.format_header("") + b"\n" + native.format_record(record) + b"\n"
+    )
 
     assert list(read_file(tmp_path / "r.jsonl")) == [record]
 

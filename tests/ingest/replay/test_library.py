@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from ingest.recordings import native
 from ingest.recordings.bundled import bundled_recordings
 from ingest.recordings.errors import RecordingError
+from ingest.recordings.records import WsMessage, WsOpened
 from ingest.replay.library import load
 
 HBT = b'1723161253937085768 {"stream":"btcusdt@trade","data":{}}\n'
@@ -69,3 +71,25 @@ def test_nothing_to_replay(tmp_path: Path) -> None:
 
     with pytest.raises(RecordingError, match="nothing to replay"):
         load([str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("url", "venue"),
+    [
+        ("wss://ws.kraken.com", "kraken-v1"),
+        ("wss://ws.kraken.com/v2", "kraken"),
+        ("https://api.kraken.com/0/public/Ticker", "kraken-v1"),
+    ],
+)
+def test_venues_of_one_host(tmp_path: Path, url: str, venue: str) -> None:
+    """The path tells them apart, else it is the first; what a file says of itself is believed."""
+    records = [
+        WsOpened(1, "c", url),
+        WsMessage(2, "c", b'{"channel":"trade","data":[{"symbol":"A/B"}]}'),  # of v2
+        WsMessage(3, "c", b'[0,[],"trade","A/B"]'),  # of v1
+    ]
+    path = tmp_path / "r.jsonl"
+    for said, found in (("", venue), ("kraken", "kraken"), ("kraken-v1", "kraken-v1")):
+        lines = [native.format_header(said), *map(native.format_record, records)]
+        path.write_bytes(b"\n".join(lines) + b"\n")
+        assert list(load([str(path)]).venues) == [found]

@@ -341,6 +341,16 @@ async def test_a_preface_goes_only_before_a_continued_stream(server, kit) -> Non
     assert server.values("new") == [3, 4]
 
 
+async def test_a_preface_before_a_second_writer_s_entries(server, kit) -> None:
+    """The first one has given the stream up; its entries stand before the preface."""
+    async with kit.running(server.url) as sink:
+        preface = (time.time_ns(), *kit.encoded(0))
+        for numbers in ([1, 2], [3, 4]):
+            kit.fill(sink.open_stream("again", preface=preface), numbers)
+        assert await sink.flush(5) == 0
+    assert server.values("again") == [1, 2, 0, 3, 4]
+
+
 @pytest.mark.parametrize("continued", [["data"], ["aside"], ["data", "aside"], []])
 async def test_a_preface_may_go_beside(server, kit, continued: list[str]) -> None:
     """Once, if either stream has entries of an earlier run."""

@@ -14,7 +14,7 @@ from ingest.errors import IngestError, RestError
 from ingest.instruments import Listing
 from ingest.instruments.source import Found
 from ingest.plan import ConnectionPlan, make_plan
-from ingest.supervisor.listings import Follower, select
+from ingest.supervisor.listings import Follower, select, selecting_feeds
 from tests.servers.listing import binance, instrument
 
 
@@ -53,6 +53,7 @@ class Running:
     def __init__(self, config: Config, source: Source) -> None:
         self.config, self.source = config, source
         self.added: list[ConnectionPlan] = []
+        self.left: list[tuple[str, list[str], str]] = []
 
     async def begin(self) -> "Running":
         selected = await select(self.config, self.source)  # type: ignore[arg-type]
@@ -63,6 +64,9 @@ class Running:
             self.plan,
             selected,
             lambda connection: self.added.append(connection) or 0,  # type: ignore[func-returns-value]
+            lambda connection, topics, reason: self.left.append(
+                (connection, [f"{t.channel} {t.instrument}" for t in topics], reason)
+            ),
         )
         return self
 
@@ -70,9 +74,8 @@ class Running:
         """Let the venue list *names*; return what was added."""
         self.source.names = names
         self.added.clear()
-        for one in self.config.feeds:
-            if isinstance(one.instruments, Selector):
-                self.follower.look(one, await self.source.fetch("binance"))
+        self.left.clear()
+        self.follower.look(selecting_feeds(self.config), await self.source.fetch("binance"))
         return [(c.name, [f"{t.channel} {t.instrument}" for t in c.topics]) for c in self.added]
 
 
@@ -102,16 +105,70 @@ async def test_numbers_go_on_where_the_plan_ended() -> None:
     assert [name for name, _ in await running.look("C-USDT", "D-USDT")] == ["a.3", "a.4"]
 
 
-async def test_what_is_gone_is_said_and_stays() -> None:
-    """And when it comes back it is not subscribed twice."""
-    config = Config(feeds=(feed("a", Selector(quote="USDT", top=2)),))
-    running = await Running(config, Source("A-USDT", "B-USDT", "C-USDT")).begin()
+async def test_what_is_gone_twice_is_left() -> None:
+    """On the connection that has it, with the reason; and it may come back, on another."""
+    config = Config(feeds=(feed("a", Selector(quote="USDT"), "trade", "bbo"),))
+    running = await Running(config, Source("A-USDT", "B-USDT")).begin()
+    await running.look("A-USDT", "B-USDT", "C-USDT")
+    for _ in range(3):  # a list that is wrong once is no reason
+        await running.look("A-USDT")
+        assert running.left == []
+        await running.look("A-USDT", "B-USDT", "C-USDT")
+    await running.look("A-USDT", "C-USDT")
     with capture_logs() as lines:
-        assert await running.look("A-USDT", "C-USDT", "B-USDT") == [("a.2", ["trade C-USDT"])]
-        assert await running.look("A-USDT", "B-USDT", "C-USDT") == []
+        await running.look("A-USDT")
+    assert running.left == [("a", ["trade B-USDT", "bbo B-USDT"], "delisted")]
+    assert [(line["connection"], line["names"]) for line in lines] == [("a", "B-USDT")]
+    await running.look("A-USDT")
+    assert running.left == [("a.2", ["trade C-USDT", "bbo C-USDT"], "delisted")]
+    assert await running.look("A-USDT", "B-USDT") == [("a.3", ["trade B-USDT", "bbo B-USDT"])]
+    await running.look("A-USDT")
+    await running.look("A-USDT")
+    assert [connection for connection, _, _ in running.left] == ["a.3"]
 
-    gone = [line["names"] for line in lines if "no longer selected" in line["event"]]
-    assert gone == ["B-USDT", "C-USDT"]
+
+async def test_the_edge_of_the_top() -> None:
+    """Within a tenth behind it, an instrument stays that is there already."""
+    names = [f"I{number:02}-USDT" for number in range(30)]
+    config = Config(feeds=(feed("a", Selector(quote="USDT", top=20)),))
+    running = await Running(config, Source(*names)).begin()
+
+    def ranked(name: str, rank: int) -> list[str]:
+        others = [other for other in names if other != name]
+        return [*others[: rank - 1], name, *others[rank - 1 :]]
+
+    last = names[19]
+    joined = 0
+    for rank in (21, 22, 20, 22, 22, 22, 21):
+        joined += len(await running.look(*ranked(last, rank)))
+        assert running.left == []
+    assert joined == 1  # number 20 once, which then stays, too
+    await running.look(*ranked(last, 23))
+    assert running.left == []
+    await running.look(*ranked(last, 23))
+    assert running.left == [("a", [f"trade {last}"], "unselected")]
+
+
+async def test_not_traded() -> None:
+    config = Config(feeds=(feed("a", Selector(quote="USDT")),))
+    running = await Running(config, Source("A-USDT", "B-USDT")).begin()
+    halted = Listing("binance", 0, [instrument("A-USDT"), instrument("B-USDT", trading=False)])
+    for _ in range(2):
+        running.follower.look(selecting_feeds(config), halted)
+    assert running.left == [("a", ["trade B-USDT"], "not_trading")]
+
+
+async def test_from_one_feed_to_another() -> None:
+    """A stream has one writer: the other takes it a look later than it was left."""
+    config = Config(
+        feeds=(feed("top", Selector(quote="USDT", top=1)), feed("all", Selector(quote="USDT")))
+    )
+    running = await Running(config, Source("A-USDT", "B-USDT", "C-USDT", "D-USDT")).begin()
+    reversed_ = ("D-USDT", "C-USDT", "B-USDT", "A-USDT")
+    assert await running.look(*reversed_) == []
+    assert await running.look(*reversed_) == []
+    assert running.left == [("top", ["trade A-USDT"], "unselected")]
+    assert await running.look(*reversed_) == [("all.2", ["trade A-USDT"])]
 
 
 async def test_one_writer_for_each_stream() -> None:
@@ -139,8 +196,8 @@ async def test_one_writer_for_each_stream() -> None:
     running.added.clear()
     running.source.names = ("AD-USDT", "C-USDT")
     first, second = config.feeds[0], config.feeds[1]
-    running.follower.look(second, await running.source.fetch("binance"))
-    running.follower.look(first, await running.source.fetch("binance"))
+    running.follower.look([second], await running.source.fetch("binance"))
+    running.follower.look([first], await running.source.fetch("binance"))
     streams = [(c.feed, t.instrument) for c in running.added for t in c.topics]
     assert streams == [("second", "AD-USDT")]
 

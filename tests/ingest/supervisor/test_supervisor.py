@@ -18,6 +18,7 @@ from ingest.plan import ConnectionPlan, Plan, WorkerPlan
 from ingest.supervisor import process, supervisor
 from ingest.supervisor.process import describe_exit
 from ingest.supervisor.supervisor import Supervisor
+from ingest.venues.base import Topic
 from wscore import Backoff
 
 DEADLINE_S = 10.0
@@ -219,7 +220,7 @@ async def test_turns_of_workers_that_die(worker: Any) -> None:
     """Of two turns there are each worker takes one; one that is killed gets no third."""
     worker("""
 def ask(number):
-    lane = {"kind": "connect", "venue": "v", "host": "h:1"}
+    lane = {"kind": "rest", "venue": "binance", "host": "h:1"}
     print(json.dumps({"type": "ask", "id": number, "lane": lane, "weight": 1}), flush=True)
 report()
 ask(7)
@@ -238,6 +239,31 @@ until_told()
 
     assert broker.waiting == 0
     assert supervisor.totals().frames == 10
+
+
+async def test_a_worker_that_dies_while_it_tries_for_all(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody says how its attempt to connect ended; the other's turn comes all the same."""
+    monkeypatch.setattr("ingest.limits.reach.HOLD_S", 1000.0)
+    worker("""
+lane = {"kind": "connect", "venue": "binance", "host": "h:1"}
+report()
+print(json.dumps({"type": "ask", "id": 1, "lane": lane, "who": str(os.getpid())}), flush=True)
+if json.loads(sys.stdin.readline()) == {"type": "go", "id": 1}:
+    report(100)
+time.sleep(60)
+""")
+    broker = Broker(lambda lane: (100, 1000.0))
+
+    def trying() -> list[int]:
+        return [n for n, s in supervisor.statuses.items() if s.feeds[0].counters.frames == 100]
+
+    async with running(workers=2, broker=broker) as supervisor:
+        await until(lambda: len(trying()) == 1 and broker.waiting == 1)
+        [first] = trying()
+        os.kill(supervisor.pids[first], signal.SIGKILL)
+        await until(lambda: 1 - first in trying())
 
 
 async def test_a_connection_more(worker: Any) -> None:
@@ -259,6 +285,37 @@ time.sleep(60)
         await until(lambda: bool(supervisor.statuses))
         assert supervisor.add(more) == 0
         await until(lambda: bool(supervisor.statuses) and supervisor.totals().frames == 11)
+
+
+async def test_topics_less(worker: Any) -> None:
+    """Told after a report; a successor does not have them, nor a connection without any."""
+    worker("""
+import select
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+plan = start["plan"]["connections"]
+if start["restarts"] == 0:
+    told = []
+    while len(told) < 4:
+        if select.select([sys.stdin], [], [], 0.02)[0]:
+            told.append(json.loads(sys.stdin.readline()))
+        else:
+            report()
+    kinds = [each["type"] for each in told]
+    report(1 if kinds == ["more", "more", "less", "less"] else 0)
+    os.kill(os.getpid(), signal.SIGKILL)
+report(10 * len(plan) + 100 * sum(len(each["topics"]) for each in plan))
+time.sleep(60)
+""")
+    topics = tuple(Topic(channel="trade", instrument=name, name=name) for name in "ABC")
+    for_all = {"feed": "a", "venue": "v", "url": "ws://h", "rest_url": ""}
+    async with running() as supervisor:
+        await until(lambda: bool(supervisor.statuses))
+        supervisor.add(ConnectionPlan(name="a.2", topics=topics, **for_all))
+        supervisor.add(ConnectionPlan(name="a.3", topics=topics[:1], **for_all))
+        supervisor.remove("a.2", topics[1:], "delisted")
+        supervisor.remove("a.3", topics[:1], "delisted")
+        supervisor.remove("a.4", topics, "delisted")  # of nobody
+        await until(lambda: supervisor.totals().frames == 1 + 10 + 100)
 
 
 @pytest.mark.parametrize(

@@ -447,3 +447,62 @@ def test_the_opening_comes_first() -> None:
     sent = [subscriber.next_request(START + n * S) for n in range(3)]
     assert sent[:2] == [b"one", b"two"]
     assert asked(sent[2]) == ["c0usdt@trade"]
+
+
+def test_topics_are_left_for_good() -> None:
+    """Those that are subscribed at once, the others when the venue has answered."""
+    all_topics = topics(7)
+    subscriber = Subscriber(venue(), all_topics, START)
+    first = asked(subscriber.next_request(START))
+    subscriber.on_ack(Ack(topics=tuple(first[:2])))
+    subscriber.drop([all_topics[n] for n in (0, 2, 4)])  # active; asked for; not yet asked for
+    assert subscriber.active == {all_topics[1]}
+    assert not subscriber.settled
+
+    assert asked(subscriber.next_request(START + S)) == names([all_topics[5], all_topics[6]])
+    message = subscriber.next_request(START + 2 * S)
+    assert message is not None
+    assert json.loads(message)["method"] == "UNSUBSCRIBE"
+    assert asked(message) == names([all_topics[0]])
+    assert subscriber.on_ack(Ack(topics=tuple(first[2:]))) == [all_topics[3]]
+    assert asked(subscriber.next_request(START + 3 * S)) == names([all_topics[2]])
+    subscriber.on_ack(Ack(request_id=2))
+    assert subscriber.next_request(START + 4 * S) is None
+    assert subscriber.settled
+    assert subscriber.active == {all_topics[n] for n in (1, 3, 5, 6)}
+
+
+def test_one_that_was_about_to_come_back_is_left() -> None:
+    """It had been left to be asked for anew, and is not asked for any more."""
+    [topic, other] = topics(2)
+    subscriber = Subscriber(venue(), [topic, other], START)
+    subscriber.next_request(START)
+    subscriber.on_ack(Ack(request_id=1))
+    subscriber.resubscribe(topic)
+    subscriber.drop([topic])
+    assert asked(subscriber.next_request(START + S)) == [topic.name]
+    assert subscriber.next_request(START + 2 * S) is None
+    assert subscriber.settled
+    assert not subscriber.lost_again
+
+
+def test_a_name_that_others_share_is_not_left() -> None:
+    """One subscription feeds several of our channels: it goes with the last of them."""
+    ticker, mark = (Topic(channel=c, instrument="C-USDT", name="t") for c in ("ticker", "mark"))
+    subscriber = Subscriber(venue(), [ticker, mark], START)
+    subscriber.next_request(START)
+    subscriber.on_ack(Ack(request_id=1))
+    subscriber.drop([ticker])
+    assert subscriber.next_request(START + S) is None
+    subscriber.drop([mark])
+    assert asked(subscriber.next_request(START + S)) == ["t"]
+
+
+def test_left_for_good_where_the_venue_has_no_way() -> None:
+    """Nothing is sent; what comes is for others to pass over."""
+    [topic] = topics(1)
+    subscriber = Subscriber(msgspec.structs.replace(venue(), unsubscribe=None), [topic], START)
+    subscriber.next_request(START)
+    subscriber.on_ack(Ack(request_id=1))
+    subscriber.drop([topic])
+    assert subscriber.settled

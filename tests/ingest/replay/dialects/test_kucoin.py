@@ -80,5 +80,5 @@ def test_a_token_is_there_for_the_asking() -> None:
     ticket = venues.get("kucoin").ticket
 
     assert key is not None and ticket is not None
-    url = ticket.url(DIALECT.rest_made[key], "ws://127.0.0.1:9000/endpoint")
-    assert url == "ws://127.0.0.1:9000/endpoint?token=replay"
+    admission = ticket.admit(DIALECT.rest_made[key], "ws://127.0.0.1:9000/endpoint")
+    assert admission.url == "ws://127.0.0.1:9000/endpoint?token=replay"
