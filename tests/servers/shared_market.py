@@ -30,7 +30,7 @@ from tests.servers.scripted_venue import Connection, frame, say
 _PERIOD_S = 0.004
 _CLOSE_S = 2.0  # after its announcement
 _WELL_S = 1.0  # subscribed for so long, a connection can stand in for another
-_TEXT, _CLOSE = 1, 8
+_TEXT, _CLOSE, _PING = 1, 8, 9
 
 
 def message(topic: str, n: int) -> bytes:
@@ -75,7 +75,7 @@ class Market:
 
     def harm(self) -> None:
         """Do something to one of the connections, if another is well."""
-        well = [client for client in self.clients if client.is_well]
+        well = [client for client in list(self.clients) if client.is_well]
         if len(well) > 1:
             self.chance.choice(well).suffer()
 
@@ -94,13 +94,20 @@ class Client(Connection):
         self.queue: asyncio.Queue[bytes] = asyncio.Queue()
         self.since: float | None = None  # of the first subscription
         self.harmed = self.stalled = False
+        self.pinged = False
         self.to_lose = 0
         self.lag_s = 0.0
 
     @property
     def is_well(self) -> bool:
+        """Its client has read what was sent until it had been subscribed for a while."""
         now = asyncio.get_running_loop().time()
-        return not self.harmed and self.since is not None and now - self.since > _WELL_S
+        if self.harmed or self.since is None or now - self.since < _WELL_S:
+            return False
+        if not self.pinged:
+            self.pinged, self.pongs = True, 0
+            self.queue.put_nowait(frame(_PING, b""))
+        return self.pongs > 0
 
     def see(self, n: int) -> None:
         for topic in self.topics:
@@ -197,7 +204,7 @@ class Client(Connection):
             self.stalled = False
             # What it is behind by now, it brings first.
             self.since = asyncio.get_running_loop().time()
-            self.harmed = False
+            self.harmed = self.pinged = False
 
         asyncio.get_running_loop().call_later(after_s, well)
 
