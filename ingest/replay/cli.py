@@ -57,10 +57,28 @@ class _Address(click.ParamType[tuple[str, int]]):
 )
 @click.option("--loop", is_flag=True, help="Start a topic over when it is at its end.")
 @click.option("--tls", is_flag=True, help="Serve wss:// and https:// for localhost.")
-@click.option("--cert", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--key", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--ping-interval", type=click.FloatRange(min=0, min_open=True), default=20.0)
-@click.option("--ping-timeout", type=click.FloatRange(min=0, min_open=True), default=60.0)
+@click.option(
+    "--cert",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="PEM, to serve TLS with instead of a certificate of our own.",
+)
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="PEM, the key of --cert.",
+)
+@click.option(
+    "--ping-interval",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    help="Seconds between PING frames to a client (20).",
+)
+@click.option(
+    "--ping-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    help="Seconds without an answer until it is left (60).",
+)
 @click.option("--journal", type=click.Path(path_type=Path), help="Append all that happens here.")
 def replay(
     paths: tuple[str, ...],

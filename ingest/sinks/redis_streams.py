@@ -190,7 +190,8 @@ class RedisStreamsSink:
 
         Return the number of entries that are not. A wait for the server's recovery
         is cut short once, so that a server which is back gets them. What is on the
-        disk is safe there: it is waited for only while the server takes something.
+        disk, or can be left there, is safe: it is waited for only while the server
+        takes something.
 
         Raises:
             SinkError: the sink has failed and will not write any more.
@@ -200,7 +201,8 @@ class RedisStreamsSink:
         deadline = loop.time() + timeout_s
         while counters.pending_entries or self._buffer.diverting:
             left_s, batches = deadline - loop.time(), counters.batches
-            if self._buffer.diverting:
+            away = self._outage_began is not None
+            if self._buffer.diverting or (away and self._spooling is not None):
                 left_s = min(left_s, _FLUSH_SPOOLING_S)
             try:
                 async with asyncio.timeout(left_s):

@@ -158,7 +158,10 @@ def test_the_configs_that_ship_are_sound(path: Path, monkeypatch: pytest.MonkeyP
         ),
         (
             "redis: [a]",
-            ["f.yaml:1: redis is a list; use a mapping with url, maxlen, encoding, key"],
+            [
+                "f.yaml:1: redis is a list; "
+                "use a mapping with url, maxlen, max_age_s, wait, encoding, key"
+            ],
         ),
         (
             "redis: {encoding: nautilus, key: 'md:{venue}:{channel}:{instrument}'}",
@@ -190,6 +193,26 @@ def test_the_configs_that_ship_are_sound(path: Path, monkeypatch: pytest.MonkeyP
             ],
         ),
         (
+            "redis: {url: 'redis+sentinel://:pw@a,b:26379?sentinel_password=x'}",
+            [
+                'f.yaml:1: redis.url is "redis+sentinel://***@a,b:26379?sentinel_password=***"; '
+                "it names no service; use redis+sentinel://host[:port],…/service"
+            ],
+        ),
+        (
+            "redis: {url: redis://h, wait: {replicas: 0}}",
+            [
+                "f.yaml:1: redis.wait.replicas is 0; use a whole number from 1 to 1,000",
+            ],
+        ),
+        (
+            "redis: {wait: {replicas: 1}}",
+            [
+                "f.yaml:1: redis.wait is for a server with replicas, and the embedded one has "
+                "none; give redis.url"
+            ],
+        ),
+        (
             "venues: {gamma: {}}",
             ["f.yaml:1: venues.gamma is not a known venue; use alpha or beta"],
         ),
@@ -203,6 +226,19 @@ def test_the_configs_that_ship_are_sound(path: Path, monkeypatch: pytest.MonkeyP
         (
             "venues: {alpha: {topics_per_connection: 11}}",
             ["f.yaml:1: venues.alpha.topics_per_connection is 11; alpha allows at most 10"],
+        ),
+        (
+            "venues: {alpha: {max_age_s: 7200}}",
+            ["f.yaml:1: venues.alpha.max_age_s is 7200; alpha allows at most 3600"],
+        ),
+        (
+            "venues: {alpha: {source_address: [127.0.0.1, no way], proxy: ['http://h:1', h]}}",
+            [
+                'f.yaml:1: venues.alpha.proxy[1] is "h"; use a URL http://, https://, socks4://, '
+                "socks5:// or socks5h://[user:password@]host:port",
+                'f.yaml:1: venues.alpha.source_address[1] is "no way"; '
+                "use an address of this machine, or the name of a network interface",
+            ],
         ),
         (
             "venues: {alpha: {ca_file: /no/such.pem}}",
