@@ -55,6 +55,12 @@ def _gateio(seq: str, bids: Levels, asks: Levels) -> str:
     return json.dumps({"id": int(seq), "bids": bids, "asks": asks})
 
 
+def _gateio_futures(seq: str, bids: Levels, asks: Levels) -> str:
+    sides = {"bids": bids, "asks": asks}
+    rows = {name: [{"p": p, "s": size} for p, size in side] for name, side in sides.items()}
+    return json.dumps({"id": int(seq), **rows})
+
+
 def _okx(frame: dict[str, Any], bids: Levels, asks: Levels) -> Any:
     data = {
         **frame["data"][0],
@@ -95,12 +101,36 @@ def _bybit(frame: dict[str, Any], bids: Levels, asks: Levels) -> Any:
     return {**frame, "type": "snapshot", "data": {**frame["data"], "b": bids, "a": asks}}
 
 
+def _gateio_usdt(frame: dict[str, Any], bids: Levels, asks: Levels) -> Any:
+    result = {**frame["result"], "full": True, "b": bids, "a": asks}
+    del result["U"]
+    return {**frame, "result": result}
+
+
+def _kucoin_futures(frame: dict[str, Any], bids: Levels, asks: Levels) -> Any:
+    data = {**frame["d"], "b": bids, "a": asks, "O": frame["d"]["C"]}
+    return {**frame, "t": "snapshot", "d": data}
+
+
+def _gemini_v3(frame: dict[str, Any], bids: Levels, asks: Levels) -> Any:
+    return {**frame, "U": frame["u"], "b": bids, "a": asks}
+
+
+def _crypto_com(frame: dict[str, Any], bids: Levels, asks: Levels) -> Any:
+    sides = {"bids": bids, "asks": asks}
+    rows = {name: [[*level, "1"] for level in side] for name, side in sides.items()}
+    numbers = {name: frame["result"]["data"][0][name] for name in ("t", "u")}
+    return {**frame, "result": {**frame["result"], "channel": "book", "data": [rows | numbers]}}
+
+
 ANSWERS: dict[str, Answer] = {
     **dict.fromkeys(("binance", "binance-usdm", "binance-coinm"), _binance),
-    **{"kucoin": _kucoin, "gateio": _gateio},
+    **{"kucoin": _kucoin, "gateio": _gateio, "gateio-btc": _gateio_futures},
 }
 FRAMES: dict[str, Snapshot] = {
-    **{"okx": _okx, "kraken-v1": _kraken, "deribit": _deribit, "bybit": _bybit}
+    **{"okx": _okx, "kraken-v1": _kraken, "deribit": _deribit, "bybit": _bybit},
+    **{"gateio-usdt": _gateio_usdt, "kucoin-futures": _kucoin_futures},
+    **{"gemini-v3": _gemini_v3, "crypto-com": _crypto_com},
 }
 ENOUGH = 12  # updates of a book that may be disturbed
 _EVERY = 4  # deltas of the book from one snapshot that is put in to the next

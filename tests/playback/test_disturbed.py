@@ -19,13 +19,20 @@ from tests.playback.play import Entry, Live, is_marker, play
 from tests.playback.test_recordings import SESSIONS, wanted_of
 
 SEEDS = range(int(os.environ.get("INGEST_SEEDS", "2")))
-BY_NUMBER = ("binance", "binance-usdm", "binance-coinm", "kucoin", "gateio", "deribit", "bybit")
+# fmt: off
+BY_NUMBER = (
+    "binance", "binance-usdm", "binance-coinm", "kucoin", "kucoin-futures", "gateio", "gateio-usdt",
+    "gateio-btc", "deribit", "bybit",
+)
+# fmt: on
 BY_CHECKSUM = {"okx": 25, "kraken-v1": 10}  # levels a side that it covers
 NOT_SHOWN = {
     **dict.fromkeys(
         ("bitstamp", "coinbase", "gemini", "bitmex"), "nothing it sends would show a loss"
     ),
-    **dict.fromkeys(("htx", "htx-usdm", "htx-coinm"), "every message is a whole book"),
+    **dict.fromkeys(
+        ("htx", "htx-usdm", "htx-coinm", "hyperliquid"), "every message is a whole book"
+    ),
     **dict.fromkeys(
         ("bitfinex", "coinbase-advanced"),
         "it numbers the messages of a connection, and a replay numbers what it sends anew",
