@@ -195,13 +195,13 @@ def test_books_of_selected_instruments(kit: Any, own_streams: Any, tmp_path: Pat
     bbo = [e for e in own_streams.data("md:binance:bbo:FTM-USDT") if e.pop("rx")]
     assert bbo == wanted.streams["bbo", "FTM-USDT"]
     for name, key in keys.items():
-        book = PlainBook()
+        book, known = PlainBook(), None
         for entry in own_streams.entries(key):
             bids, asks = json.loads(entry["bids"]), json.loads(entry["asks"])
             if entry["type"] == "snapshot":
                 book.replace(bids, asks)
                 known = int(entry["seq"])
-            elif int(entry["seq"]) > known:
+            elif known is not None and int(entry["seq"]) > known:
                 book.apply(bids, asks)
         assert book.sides == last_book(wanted, name)
 
