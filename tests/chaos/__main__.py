@@ -19,7 +19,7 @@ from tests.chaos import schedule
 from tests.chaos.life import Failed, Life
 from tests.chaos.programs import ROOT
 
-_IN_A_LIFE = 10
+_IN_A_LIFE = 5
 
 
 def _seconds(text: str) -> float:
@@ -29,7 +29,7 @@ def _seconds(text: str) -> float:
     return int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-async def live(first: int, last: int) -> int:
+async def live(first: int, last: int, *, keep: bool) -> int:
     """One life with these seeds; a line of JSON each."""
     life = Life(seed=first)
     seed = first
@@ -50,7 +50,9 @@ async def live(first: int, last: int) -> int:
             raise
         print(json.dumps({"from": first, **life.summary()}), flush=True)
     finally:
-        await life.end(keep=bool(text))
+        await life.end(keep=keep or bool(text))
+    if keep and not text:
+        print(f"logs, and Redis's data: {life.directory}", file=sys.stderr)
     if not text:
         return 0
     print(f"\nFAILED\n{schedule.show(seed, schedule.draw(seed))}\n\n{text}\n", file=sys.stderr)
@@ -113,9 +115,10 @@ def main() -> int:
     parser.add_argument("--lives", type=int, default=3, help="how many at a time")
     parser.add_argument("--seed", type=int, help="this seed only")
     parser.add_argument("--to", type=int, help="from --seed to this one, in one life")
+    parser.add_argument("--keep", action="store_true", help="logs, though all is well")
     options = parser.parse_args()
     if options.seed is not None:
-        return uvloop.run(live(options.seed, options.to or options.seed))
+        return uvloop.run(live(options.seed, options.to or options.seed, keep=options.keep))
     return uvloop.run(run(options.time, options.first, options.lives))
 
 

@@ -19,7 +19,7 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.schedule import Fault
 from tests.chaos.venue import Rates, Venue
 
-RECOVERY_S = 40.0
+RECOVERY_S = 60.0
 _LOOK_S = 0.05
 _CHANNELS = ("trade", "bbo", "book")
 _PAGE = 5000
