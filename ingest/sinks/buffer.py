@@ -157,6 +157,7 @@ class PendingBuffer:
         if self.diverting:
             return True
         self.diverting = True
+        overflow.on_begin()
         queue, self._queue = self._queue, deque()
         for entry in queue:
             counters.pending_entries -= 1
@@ -164,6 +165,11 @@ class PendingBuffer:
             if reason := overflow.put(entry):
                 self._count_drop(entry, reason)
         return True
+
+    def put_preface(self, preface: Preface) -> None:
+        """Let a stream's preface go where its entries go, if that is not here."""
+        if self.diverting and self._overflow is not None:
+            self._overflow.put_preface(preface)
 
     def _divert(self, entry: Entry) -> bool:
         assert self._overflow is not None

@@ -154,6 +154,15 @@ class Spool:
                 return entries
         return []
 
+    def pass_over(self) -> Position:
+        """Leave what was appended so far to another process, should this one die.
+
+        Return where it ends: `settle` that once it is of no use any more.
+        """
+        end = self._tail.end
+        self._head.go_to(end)
+        return end
+
     def _next_segment(self, segment: int) -> None:
         if segment != self._tail.segment:
             after = min(s for s in (*self._sizes, self._tail.segment) if s > segment)

@@ -19,7 +19,7 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.schedule import Fault
 from tests.chaos.venue import Rates, Venue
 
-RECOVERY_S = 60.0
+RECOVERY_S = 120.0
 _LOOK_S = 0.05
 _CHANNELS = ("trade", "bbo", "book")
 _PAGE = 5000
@@ -38,7 +38,7 @@ class Life:
         self,
         *,
         seed: int,
-        rates: Rates = Rates(trades=60, quotes=60, updates=30),  # noqa: B008  # never changed
+        rates: Rates = Rates(trades=40, quotes=40, updates=20),  # noqa: B008  # never changed
         instruments: Sequence[str] = ("BTC-USDT", "ETH-USDT"),
         maxlen: int | None = None,
         forget: bool = False,
@@ -96,7 +96,7 @@ class Life:
             ],
             "spool": {"max_size": self._spool},
             "reconnect": {"base_s": 0.02, "cap_s": 0.3, "healthy_after_s": 5},
-            "websocket": {"open_timeout_s": 1, "ping_interval_s": 0.5, "ping_timeout_s": 0.7},
+            "websocket": {"open_timeout_s": 2, "ping_interval_s": 0.5, "ping_timeout_s": 1.5},
             "shutdown": {"grace_s": 5},
             "metrics": {"listen": None},
             "log": {"level": "info"},

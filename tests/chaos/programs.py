@@ -18,7 +18,7 @@ import redis.asyncio as redis
 from ingest.embedded import server_binary
 
 ROOT = Path(__file__).parents[2]
-_DEADLINE_S = 30.0
+_DEADLINE_S = 120.0
 _LOOK_S = 0.02
 _EVENTS_KEPT = 2000
 
