@@ -184,6 +184,27 @@ async def test_who_came_and_went_meanwhile_is_told_of(durable_server, kit, spool
         assert unsettled(sink) == 0
 
 
+async def test_streams_are_opened_before_there_is_a_loop(durable_server, kit, spool) -> None:
+    """As a worker does; what is on disk already is no hindrance."""
+    durable_server.kill()
+    async with mortal(kit, durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("a"), [1])
+        await kit.until(lambda: sink.slow)
+        await asyncio.sleep(0)
+    durable_server.start()
+
+    def open_it() -> RedisStreamsSink:
+        sink = RedisStreamsSink(durable_server.url, kit.settings(**spool))
+        sink.open_stream("a", preface=(time.time_ns(), *kit.encoded(-1)))
+        return sink
+
+    sink = await asyncio.to_thread(open_it)  # which has none
+    sink.start()
+    kit.fill(sink.open_stream("a"), [2])
+    assert await sink.close(5) == 0
+    assert durable_server.values("a") == [1, -1, 2]
+
+
 async def test_a_stream_nobody_writes_any_more_is_sent_all_the_same(
     durable_server, kit, spool
 ) -> None:
