@@ -3,6 +3,8 @@
     python -m tests.chaos [30m] [--first N] [--lives 3]
     python -m tests.chaos --seed N           that one alone
     python -m tests.chaos --seed N --to M    those, one after the other in one life
+    python -m tests.chaos --soak 30m [--rate 20000]
+                                             one life under load; processes must not grow
 """
 
 import argparse
@@ -18,6 +20,7 @@ import uvloop
 from tests.chaos import schedule
 from tests.chaos.life import Failed, Life
 from tests.chaos.programs import ROOT
+from tests.chaos.soak import soak
 
 _IN_A_LIFE = 5
 
@@ -116,7 +119,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="this seed only")
     parser.add_argument("--to", type=int, help="from --seed to this one, in one life")
     parser.add_argument("--keep", action="store_true", help="logs, though all is well")
+    parser.add_argument("--soak", type=_seconds, help="one life under load, for so long")
+    parser.add_argument("--rate", type=int, default=20_000, help="messages a second of a soak")
     options = parser.parse_args()
+    if options.soak is not None:
+        return uvloop.run(soak(options.soak, options.rate, options.first))
     if options.seed is not None:
         return uvloop.run(live(options.seed, options.to or options.seed, keep=options.keep))
     return uvloop.run(run(options.time, options.first, options.lives))

@@ -6,7 +6,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ RECOVERY_S = 120.0
 _LOOK_S = 0.05
 _CHANNELS = ("trade", "bbo", "book")
 _PAGE = 5000
+_WORKERS = 2
 # Windows of minutes are too long here: see tests/service/scaled.
 _LIMITS = {"binance": {"connects": [300, 10.0], "rest": [6000, 6.0]}}
 
@@ -42,7 +43,7 @@ class Life:
         instruments: Sequence[str] = ("BTC-USDT", "ETH-USDT"),
         maxlen: int | None = None,
         forget: bool = False,
-        say: Callable[[str], None] = print,
+        spool: str | None = None,
     ) -> None:
         rng = random.Random(f"life {seed}")
         self.directory = Path(tempfile.mkdtemp(prefix="chaos"))
@@ -57,9 +58,8 @@ class Life:
         }
         self._rng = rng
         self._maxlen = maxlen
-        self._say = say
         # Little room in some lives, so that it runs out.
-        self._spool = rng.choice(("1MiB", "64MiB"))
+        self._spool = spool or rng.choice(("1MiB", "64MiB"))
 
     async def start(self) -> None:
         """Return once all streams flow."""
@@ -88,11 +88,14 @@ class Life:
             redis["maxlen"] = self._maxlen
         return {
             "redis": redis,
-            "workers": 2,
+            "workers": _WORKERS,
             "venues": {"binance": {"ws_url": f"ws://{address}", "rest_url": f"http://{address}"}},
-            "feeds": [
-                {"venue": "binance", "channels": list(_CHANNELS), "instruments": [i.name]}
-                for i in self.instruments
+            "feeds": [  # one for each worker
+                {
+                    **{"venue": "binance", "channels": list(_CHANNELS)},
+                    "instruments": [each.name for each in self.instruments[worker::_WORKERS]],
+                }
+                for worker in range(_WORKERS)
             ],
             "spool": {"max_size": self._spool},
             "reconnect": {"base_s": 0.02, "cap_s": 0.3, "healthy_after_s": 5},

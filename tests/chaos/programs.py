@@ -157,6 +157,10 @@ class Service:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def processes(self) -> dict[str, int]:
+        """The processes that run now, by name."""
+        return {"supervisor": self.pid, **{f"worker {n}": pid for n, pid in self.pids.items()}}
+
     # -- faults of a worker ---------------------------------------------------------
 
     def signal_worker(self, worker: int, number: int) -> int | None:

@@ -33,6 +33,8 @@ _KINDS: dict[str, tuple[int, float]] = {
     "service term": (3, 0.5),
     "service kill": (2, 0.5),
 }
+# What a process does not live through.
+_DEADLY = ("worker kill", "service term", "service kill")
 _REST = ("500", "503", "garbage", "cut", "hang", "slow")
 
 
@@ -52,10 +54,16 @@ class Fault(NamedTuple):
         return text + (f"  for {self.for_s:.2f} s" if self.for_s else "")
 
 
-def draw(seed: int, *, length_s: float = 3.0, most: int = 5) -> list[Fault]:
-    """Return the faults of a seed, by time; there may be several at once."""
+def draw(
+    seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True
+) -> list[Fault]:
+    """Return the faults of a seed, by time; there may be several at once.
+
+    Not *deadly*: every process lives on.
+    """
     rng = random.Random(f"chaos {seed}")
-    names, weights = list(_KINDS), [weight for weight, _ in _KINDS.values()]
+    names = [name for name in _KINDS if deadly or name not in _DEADLY]
+    weights = [_KINDS[name][0] for name in names]
     faults = []
     for name in rng.choices(names, weights, k=rng.randint(1, most)):
         target, kind = name.split(" ")
