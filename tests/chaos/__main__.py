@@ -89,6 +89,7 @@ class _Run:
             async for line in process.stdout:
                 self._note(json.loads(line))
             self.failed += await process.wait() != 0
+            print(f"{self.done} schedules", file=sys.stderr, flush=True)
 
     def _note(self, said: dict[str, Any]) -> None:
         if "seed" in said:
