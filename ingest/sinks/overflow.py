@@ -13,11 +13,14 @@ that goes before them may need a new one. Then they get new ones, in order.
 import time
 from collections.abc import Callable, Iterable
 
+from ingest.errors import SpoolError
 from ingest.sinks.batch import Batch
 from ingest.sinks.buffer import Entry, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.entry_id import EntryId, IdsExhausted, pack_id
+from ingest.sinks.errors import Unavailable
 from ingest.sinks.last_ids import NO_ID
+from ingest.sinks.reactions import Reaction
 from ingest.sinks.settings import SinkSettings
 from ingest.spool import Position, Spool, SpooledEntry
 
@@ -131,10 +134,16 @@ class Overflow:
         return entries
 
     def next_batch(self) -> Batch:
-        """Return a batch of what comes next from the disk. It may be empty."""
+        """Return a batch of what comes next from the disk. It may be empty.
+
+        Raises Unavailable: the disk cannot be read now.
+        """
         spool, settings = self.spool, self._settings
         recovered = spool.recovering
-        records = spool.read(settings.max_batch_entries, settings.max_batch_bytes)
+        try:
+            records = spool.read(settings.max_batch_entries, settings.max_batch_bytes)
+        except SpoolError as exc:
+            raise Unavailable(str(exc), Reaction.WAIT) from exc
         batch = self._batch_of(records, recovered=recovered)
         batch.settles = spool.position
         batch.uncertain = recovered

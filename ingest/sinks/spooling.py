@@ -77,6 +77,7 @@ class Spooling:
         self._overflow.on_unwritten = self._write_soon
         self._spool.flush()  # prefaces of streams that were opened before there was a loop
         batches, progress_s = self._counters.batches, time.monotonic()
+        flowing_s = progress_s  # when nobody had to wait for room
         synced_s = time.monotonic()
         diverting = self._buffer.diverting
         while True:
@@ -84,7 +85,12 @@ class Spooling:
             now_s, counters = time.monotonic(), self._counters
             if counters.batches != batches or not counters.pending_entries:
                 batches, progress_s = counters.batches, now_s
-            elif not self._buffer.diverting and now_s - progress_s > self._settings.spool_after_s:
+            if not self._buffer.full:
+                flowing_s = now_s
+            if not self._buffer.diverting and (
+                now_s - progress_s > self._settings.spool_after_s
+                or now_s - flowing_s > self._settings.spool_full_after_s
+            ):
                 self._buffer.divert()
             if self._buffer.diverting != diverting:
                 diverting = self._buffer.diverting

@@ -1,10 +1,11 @@
 """One connection through everything a venue can do wrong; at the end all is well again."""
 
 import json
-import socket
 from typing import Any
 
 import pytest
+
+from tests.servers.ports import closed_port
 
 TRADE = "md:binance:trade:BTC-USDT"
 FEED = "md:binance:feed:binance-1"
@@ -22,7 +23,6 @@ WRONG_KEY = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: aaaaaaaaaaaaaaaaaaaaaaaaaaa=\r\n\r\n"
 )
-MAINTENANCE = json.dumps({"e": "serverShutdown", "E": 1})
 # What the venue does with a connection, and what the loss of it is called.
 FAULTS: dict[str, tuple[list[list[Any]], str]] = {
     "answers 403": ([["http", 403]], "http_403"),
@@ -50,16 +50,7 @@ FAULTS: dict[str, tuple[list[list[Any]], str]] = {
     "announces 4 GiB": ([*UP, sent(b"\x81\x7f\0\0\0\1\0\0\0\0"), STAY], "message_too_large"),
     "half a frame, then silence": ([*UP, ["mute"], sent(b"\x81\x05ab"), STAY], "ping_timeout"),
     "silence": ([*UP, ["mute"], STAY], "ping_timeout"),
-    "announces maintenance": ([*UP, ["text", MAINTENANCE], STAY], "venue_leaving"),
 }
-
-
-def closed_port() -> int:
-    """A port that refuses connections, until somebody listens there."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 def trade(**changes: Any) -> str:
@@ -180,7 +171,7 @@ def test_counters(outcome: Outcome) -> None:
     assert totals["decode_errors"] == {r: bad.count(r) for r in bad if r != "unknown_topic"}
     trades = [e for e in outcome.trades if "id" in e]
     assert totals["data"] == len(trades)
-    assert totals["control"] == FED + 2 + 1  # an ack each, one notice
+    assert totals["control"] == FED + 2  # an ack each
     assert totals["frames"] == len(trades) + totals["control"] + len(bad)
     assert totals["events"] == totals["published"] == len(outcome.trades) + len(outcome.feed)
     assert totals["dropped"] == {}
@@ -199,14 +190,14 @@ def test_the_log_is_readable(outcome: Outcome) -> None:
 
 def test_a_venue_that_is_not_there_yet(kit: Any, own_streams: Any) -> None:
     """Refused again and again; once it is there, data flows."""
-    port = closed_port()
-    service = kit.service(
-        own_streams.url,
-        {"venue": "binance", "channels": ["trade"], "instruments": ["BTC-USDT"]},
-        venues={"binance": {"ws_url": f"ws://127.0.0.1:{port}"}},
-    )
-    service.wait("feed: not connected", reason="refused", failures=4)
-    kit.venue([["serve"]], port=port)
+    with closed_port() as port:
+        service = kit.service(
+            own_streams.url,
+            {"venue": "binance", "channels": ["trade"], "instruments": ["BTC-USDT"]},
+            venues={"binance": {"ws_url": f"ws://127.0.0.1:{port}"}},
+        )
+        service.wait("feed: not connected", reason="refused", failures=4)
+        kit.venue([["serve"]], port=port)
     own_streams.wait(TRADE, lambda e: "id" in e)
     totals = service.stop()
 
