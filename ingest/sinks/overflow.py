@@ -78,7 +78,7 @@ class Overflow:
         return ""
 
     def put_preface(self, preface: Preface) -> None:
-        """Take what goes before a stream's entries; whether it is wanted is found out at its turn."""
+        """Take what goes before a stream's entries; if it is wanted is found out at its turn."""
         entry = preface.entry
         if entry is None or entry[0].conflated is not None:
             return

@@ -1,10 +1,10 @@
 """Seeds until the time is over, several lives at a time; the failing seed is printed.
 
-    python -m tests.chaos [30m] [--first N] [--lives 3]
-    python -m tests.chaos --seed N           that one alone
-    python -m tests.chaos --seed N --to M    those, one after the other in one life
-    python -m tests.chaos --soak 30m [--rate 20000]
-                                             one life under load; processes must not grow
+python -m tests.chaos [30m] [--first N] [--lives 3]
+python -m tests.chaos --seed N           that one alone
+python -m tests.chaos --seed N --to M    those, one after the other in one life
+python -m tests.chaos --soak 30m [--rate 20000]
+                                         one life under load; processes must not grow
 """
 
 import argparse

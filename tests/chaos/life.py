@@ -75,9 +75,7 @@ class Life:
                 "INGEST_TEST_LIMITS": json.dumps(_LIMITS),
             },
         )
-        self._faults = Faults(
-            self.venue, self.to_venue, self.server, self.to_redis, self.service
-        )
+        self._faults = Faults(self.venue, self.to_venue, self.server, self.to_redis, self.service)
         await self.service.start()
         await self.recovered()
 
@@ -162,9 +160,7 @@ class Life:
         """Look at what is new in the streams. Raises Failed."""
         for key, each in self.checkers.items():
             while True:
-                entries = await self.server.client.xrange(
-                    key, min=f"({each.position}", count=_PAGE
-                )
+                entries = await self.server.client.xrange(key, min=f"({each.position}", count=_PAGE)
                 for entry_id, fields in entries:
                     each.take(entry_id, fields)
                 if len(entries) < _PAGE:

@@ -54,9 +54,7 @@ class Fault(NamedTuple):
         return text + (f"  for {self.for_s:.2f} s" if self.for_s else "")
 
 
-def draw(
-    seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True
-) -> list[Fault]:
+def draw(seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True) -> list[Fault]:
     """Return the faults of a seed, by time; there may be several at once.
 
     Not *deadly*: every process lives on.

@@ -25,7 +25,9 @@ def gap(reason: str = "sequence", first: int | None = None, last: int | None = N
     return _marker("gap", reason, first, last)
 
 
-def resume(reason: str = "resubscribed", first: int | None = None, last: int | None = None) -> Entry:
+def resume(
+    reason: str = "resubscribed", first: int | None = None, last: int | None = None
+) -> Entry:
     return _marker("resume", reason, first, last)
 
 
@@ -75,13 +77,27 @@ SOUND: dict[str, tuple[str, list[Entry]]] = {
     "trades": ("trade", [trade(3), trade(4), trade(5)]),
     "filled": (
         "trade",
-        [trade(1), gap("sequence", 2, 3), trade(2, late=True), trade(3, late=True)]
-        + [resume("backfill", 2, 3), trade(4)],
+        [
+            trade(1),
+            gap("sequence", 2, 3),
+            trade(2, late=True),
+            trade(3, late=True),
+            resume("backfill", 2, 3),
+            trade(4),
+        ],
     ),
     "filled late": (
         "trade",
-        [trade(1), gap("sequence", 2, 3), trade(4), trade(3, late=True), trade(5)]
-        + [trade(2, late=True), resume("backfill", 2, 3), trade(6)],
+        [
+            trade(1),
+            gap("sequence", 2, 3),
+            trade(4),
+            trade(3, late=True),
+            trade(5),
+            trade(2, late=True),
+            resume("backfill", 2, 3),
+            trade(6),
+        ],
     ),
     "marked": ("trade", [trade(1), gap("close_1006"), gap("sequence", 2, 2), resume(), trade(3)]),
     "another process": ("trade", [trade(1), reset(), trade(7)]),
@@ -91,7 +107,16 @@ SOUND: dict[str, tuple[str, list[Entry]]] = {
     "ahead": ("book", [snapshot(3), delta(4)]),
     "a book lost": (
         "book",
-        [snapshot(1), delta(2), gap(), delta(5), delta(7), resume("snapshot"), snapshot(7), delta(8)],
+        [
+            snapshot(1),
+            delta(2),
+            gap(),
+            delta(5),
+            delta(7),
+            resume("snapshot"),
+            snapshot(7),
+            delta(8),
+        ],
     ),
 }
 

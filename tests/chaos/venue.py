@@ -168,7 +168,8 @@ class Venue:
 
     def _body(self, path: str, query: dict[str, str]) -> bytes:
         if path.endswith("/exchangeInfo"):
-            return json.dumps({"symbols": [_listed(i.name) for i in self.instruments.values()]}).encode()
+            listed = [_listed(each.name) for each in self.instruments.values()]
+            return json.dumps({"symbols": listed}).encode()
         if path.endswith("/ticker/24hr"):
             return b"[]"
         instrument = self.instruments[query["symbol"]]
