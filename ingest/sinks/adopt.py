@@ -83,7 +83,9 @@ class Server:
             return _take_streams(connection)
         except TimeoutError as exc:
             raise Unavailable(f"no answer within {self._timeout_s:g} s") from exc
-        except (RedisError, OSError) as exc:
+        # ValueError: what the server said makes no sense. RuntimeError: it hung up at once,
+        # and uvloop takes nothing more for that transport.
+        except (RedisError, OSError, ValueError, RuntimeError) as exc:
             raise _unavailable(exc) from exc
         finally:
             if not connected:

@@ -153,6 +153,7 @@ class PendingBuffer:
         if self.diverting:
             return True
         self.diverting = True
+        overflow.on_begin()
         queue, self._queue = self._queue, deque()
         for entry in queue:
             counters.pending_entries -= 1
@@ -163,6 +164,11 @@ class PendingBuffer:
             self.full = False
             self.on_writable()
         return True
+
+    def put_preface(self, preface: Preface) -> None:
+        """Let a stream's preface go where its entries go, if that is not here."""
+        if self.diverting and self._overflow is not None:
+            self._overflow.put_preface(preface)
 
     def _divert(self, entry: Entry) -> bool:
         assert self._overflow is not None

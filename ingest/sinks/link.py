@@ -64,6 +64,9 @@ class Link:
             raise Unavailable(self._lost)
         self._replies = []
         self._wanted = replies
+        if self._writer.transport.is_closing():  # nobody has read its end yet
+            self.give_up("closed by the server")
+            raise Unavailable(str(self._lost))
         # No drain: a batch is bounded, and the replies must be read meanwhile.
         self._writer.write(data)
         while len(self._replies) < replies:

@@ -13,12 +13,19 @@ that goes before them may need a new one. Then they get new ones, in order.
 import time
 from collections.abc import Callable, Iterable
 
+from ingest.errors import SpoolError
 from ingest.sinks.batch import Batch
-from ingest.sinks.buffer import Entry, StreamWriter
+from ingest.sinks.buffer import Entry, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.entry_id import EntryId, IdsExhausted, pack_id
+from ingest.sinks.errors import Unavailable
+from ingest.sinks.last_ids import NO_ID
+from ingest.sinks.reactions import Reaction
 from ingest.sinks.settings import SinkSettings
-from ingest.spool import Spool, SpooledEntry
+from ingest.spool import Position, Spool, SpooledEntry
+
+# Among an entry's number of words: it is wanted only if the stream holds something before it.
+_ONLY_BEHIND = 1 << 31
 
 # Returns the writer of a key; for a key that nobody has opened, one with that maxlen.
 StreamOf = Callable[[str, int | None], StreamWriter]
@@ -42,6 +49,7 @@ class Overflow:
         """*on_damage*: entries on the disk cannot be read, nobody knows of which streams."""
         self.spool = spool
         self.on_unwritten: Callable[[], None] = _nothing  # there is something to write out
+        self.on_begin: Callable[[], None] = _nothing  # from here on everything comes here
         self._counters = counters
         self._settings = settings
         self._stream_of = stream_of
@@ -68,6 +76,31 @@ class Overflow:
         self._counters.spooled_total += 1
         self.on_unwritten()
         return ""
+
+    def put_preface(self, preface: Preface) -> None:
+        """Take what goes before a stream's entries; if it is wanted is found out at its turn."""
+        entry = preface.entry
+        if entry is None or entry[0].conflated is not None:
+            return
+        stream, rx_ns, words, encoded = entry
+        if not self.put((stream, rx_ns, words | _ONLY_BEHIND, encoded)):
+            self._counters.added_entries += 1
+            self._counters.added_bytes += len(encoded)
+            preface.entry = None
+
+    def keep(self, entries: Iterable[tuple[Entry, EntryId]]) -> Position | None:
+        """Put what is under way on disk, for another process, should this one die.
+
+        It is not read by this one. Return up to where it is settled when it is stored;
+        None if there is no room.
+        """
+        fits = all(
+            self.spool.append(stream.key, stream.maxlen, ms, n, rx_ns, words, encoded)
+            for (stream, rx_ns, words, encoded), (ms, n) in entries
+        )
+        self.on_unwritten()
+        behind = self.spool.pass_over()
+        return behind if fits else None
 
     def _conflate(self, stream: StreamWriter, entry: Entry) -> None:
         counters = self._counters
@@ -101,10 +134,16 @@ class Overflow:
         return entries
 
     def next_batch(self) -> Batch:
-        """Return a batch of what comes next from the disk. It may be empty."""
+        """Return a batch of what comes next from the disk. It may be empty.
+
+        Raises Unavailable: the disk cannot be read now.
+        """
         spool, settings = self.spool, self._settings
         recovered = spool.recovering
-        records = spool.read(settings.max_batch_entries, settings.max_batch_bytes)
+        try:
+            records = spool.read(settings.max_batch_entries, settings.max_batch_bytes)
+        except SpoolError as exc:
+            raise Unavailable(str(exc), Reaction.WAIT) from exc
         batch = self._batch_of(records, recovered=recovered)
         batch.settles = spool.position
         batch.uncertain = recovered
@@ -121,6 +160,12 @@ class Overflow:
         batch = Batch([], [])
         for key, maxlen, ms, n, rx_ns, words, encoded in records:
             stream = self._stream_of(key, maxlen)
+            only_behind, words = words & _ONLY_BEHIND, words & ~_ONLY_BEHIND
+            if only_behind and stream.packed == NO_ID:
+                if not recovered:
+                    counters.spooled_entries -= 1
+                    counters.added_entries -= 1
+                continue  # where nothing was, nothing is missing
             entry = (stream, rx_ns, words, encoded)
             counters.pending_entries += 1
             counters.pending_bytes += len(encoded)

@@ -63,16 +63,26 @@ class Publisher:
     def continue_with(self, overflow: Overflow) -> None:
         """Take from there what is not in memory."""
         self._overflow = overflow
+        overflow.on_begin = self._keep_first
         if overflow.spool.recovering:
             self.recovered.clear()
+
+    def _keep_first(self) -> None:
+        """Entries go to the disk from here on: what goes before them must not die with us."""
+        overflow = self._overflow
+        assert overflow is not None
+        # Of what was on the disk already, nothing can be kept before it.
+        if all(batch.settles is None for batch in self._batches):
+            for batch in self._batches:
+                batch.settles = overflow.keep(_with_ids(batch))
+        for stream in self._unlearned:
+            if stream.preface is not None:
+                overflow.put_preface(stream.preface)
 
     def unsent(self) -> list[tuple[Entry, EntryId]]:
         """Return what has its ids and is not settled; but for what is on the disk anyway."""
         return [
-            (entry, parse_bulk_id(id_bulk))
-            for batch in self._batches
-            if batch.settles is None
-            for entry, id_bulk in zip(batch.entries, batch.ids, strict=True)
+            each for batch in self._batches if batch.settles is None for each in _with_ids(batch)
         ]
 
     def learn(self, stream: StreamWriter) -> None:
@@ -383,6 +393,10 @@ class Publisher:
                 await self.hurry.wait()
         except TimeoutError:
             pass
+
+
+def _with_ids(batch: Batch) -> list[tuple[Entry, EntryId]]:
+    return list(zip(batch.entries, map(parse_bulk_id, batch.ids), strict=True))
 
 
 def _check(replies: Sequence[Any]) -> None:

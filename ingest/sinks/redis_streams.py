@@ -124,6 +124,7 @@ class RedisStreamsSink:
                 stream.preface = Preface((beside or stream, *preface))
                 if beside is not None:
                     beside.preface = stream.preface
+                self._buffer.put_preface(stream.preface)
             self._streams[key] = stream
             self._publisher.learn(stream)
         elif preface is not None:  # of a writer that was given up

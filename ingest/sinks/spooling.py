@@ -50,7 +50,6 @@ class Spooling:
             drop=publisher.drop,
             on_damage=self._on_damage,
         )
-        self._overflow.on_unwritten = self._write_soon
         self._writing: asyncio.Handle | None = None
         counters.spooled_bytes = self._spool.size
         if self._spool.unread:
@@ -75,6 +74,8 @@ class Spooling:
 
     async def run(self) -> None:
         """See to what has its time: an outage that lasts, files that are to be synced."""
+        self._overflow.on_unwritten = self._write_soon
+        self._spool.flush()  # prefaces of streams that were opened before there was a loop
         batches, progress_s = self._counters.batches, time.monotonic()
         flowing_s = progress_s  # when nobody had to wait for room
         synced_s = time.monotonic()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ingest.errors import SpoolError
 from ingest.spool.format import MAGIC, Damaged, Entry, Name, Position, Torn, read_record
 
 # Returns at most that many bytes of a segment from an offset on; fewer only at its end.
@@ -50,13 +51,14 @@ class Head:
 
         Raises:
             Damaged: of the first record. Those before it were returned.
+            SpoolError: it cannot be read now, but later. Likewise.
         """
         entries: list[SpooledEntry] = []
         room = max_bytes
         while len(entries) < max_entries and room > 0 and self.position.offset < end:
             try:
                 record, size = self._next(end)
-            except Damaged:
+            except (Damaged, SpoolError):
                 if entries:
                     break
                 raise

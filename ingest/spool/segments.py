@@ -50,8 +50,16 @@ class SegmentFile:
         self.size = at
 
     def duplicate(self) -> int:
-        """Return another descriptor of the file, for a thread to sync; the caller closes it."""
+        """Return another descriptor of the file, for a thread to sync; the caller closes it.
+
+        Raises OSError: there are too many open files.
+        """
         return os.dup(self._fd)
+
+    def release(self) -> int:
+        """Let go of the file, but for its descriptor, which the caller closes."""
+        descriptor, self._fd = self._fd, -1
+        return descriptor
 
     def sync(self) -> None:
         """Wait until the disk has it. Raises OSError."""

@@ -8,6 +8,7 @@ process costs what came in one turn; what is read stays until it is settled, and
 read again after such a death.
 """
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +27,8 @@ _ROOM_CHECKED_EVERY = 64 * 1024  # bytes
 # A turn of the loop that brings more than this does not wait for its end.
 _WRITTEN_AT_ONCE = 1024 * 1024
 _NOWHERE = Position(0, 0)
+# Errors that say nothing of what is on the disk.
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 _log = structlog.get_logger(__name__)
 
@@ -139,6 +142,9 @@ class Spool:
         """Return the next entries; none only if there are none.
 
         All are of this process, or all of an earlier one.
+
+        Raises:
+            SpoolError: for want of files or memory they cannot be read now, but later.
         """
         while self.unread:
             segment = self.position.segment
@@ -153,6 +159,15 @@ class Spool:
             if entries:
                 return entries
         return []
+
+    def pass_over(self) -> Position:
+        """Leave what was appended so far to another process, should this one die.
+
+        Return where it ends: `settle` that once it is of no use any more.
+        """
+        end = self._tail.end
+        self._head.go_to(end)
+        return end
 
     def _next_segment(self, segment: int) -> None:
         if segment != self._tail.segment:
@@ -195,6 +210,8 @@ class Spool:
             with path_of(self._directory, segment).open("rb", buffering=0) as file:
                 return os.pread(file.fileno(), size, offset)
         except OSError as exc:
+            if exc.errno in _PASSING:
+                raise SpoolError(f"the spool cannot be read now: {exc}") from exc
             raise Damaged(f"cannot be read: {exc}") from exc
 
     def settle(self, position: Position) -> None:

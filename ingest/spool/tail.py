@@ -110,9 +110,10 @@ class Tail:
         """What comes next goes into another file; what is not written by now never is."""
         if self._file is not None:
             if self._unsynced:
-                self._sealed_unsynced.append(self._file.duplicate())
+                self._sealed_unsynced.append(self._file.release())
                 self._unsynced = False
-            self._file.close()
+            else:
+                self._file.close()
             self._file = None
         self._unwritten.clear()
         self.unwritten_bytes = 0
@@ -128,8 +129,11 @@ class Tail:
         """Return descriptors to sync in another thread; the caller closes them."""
         descriptors, self._sealed_unsynced = self._sealed_unsynced, []
         if self._unsynced and self._file is not None:
-            self._unsynced = False
-            descriptors.append(self._file.duplicate())
+            try:
+                descriptors.append(self._file.duplicate())
+                self._unsynced = False
+            except OSError as exc:  # the next round will find it unsynced still
+                _log.error("spool: not synced to the disk", error=str(exc))
         return descriptors
 
     def close(self) -> None:

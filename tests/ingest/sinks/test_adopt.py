@@ -1,10 +1,14 @@
 """Taking over a connection that redis-py has set up."""
 
 import asyncio
+import contextlib
 import gc
 import re
+import socket
+import struct
 
 import pytest
+import uvloop
 from redis.asyncio.connection import Connection
 
 from ingest.errors import SinkError
@@ -77,6 +81,33 @@ async def test_somebody_who_never_answers() -> None:
     silent.close()
     for writer in accepted:
         writer.transport.abort()
+
+
+def test_somebody_who_hangs_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RST before we have said anything: on the service's loop that is a RuntimeError."""
+    connect = Connection._connect
+
+    async def connect_late(self: Connection) -> None:
+        await connect(self)
+        with contextlib.suppress(ConnectionError):
+            await self._reader.read()  # until the loop knows
+
+    monkeypatch.setattr(Connection, "_connect", connect_late)
+
+    def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        plain = writer.get_extra_info("socket")
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async def main() -> None:
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unavailable) as caught:
+            await target(f"redis://127.0.0.1:{port}").connect()
+        assert caught.value.reaction is Reaction.RECONNECT
+        server.close()
+
+    uvloop.run(main())
 
 
 @pytest.mark.parametrize(

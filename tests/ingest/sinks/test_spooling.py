@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -117,6 +118,92 @@ async def test_the_next_process_sends_what_was_left(durable_server, kit, spool) 
         assert durable_server.values("a") == [*range(1000), -1, *range(1000, 1100)]
         assert sink.counters.recovered_entries == 1000
         assert unsettled(sink) == 0
+
+
+async def test_what_is_under_way_is_on_disk_before_what_is_behind_it(
+    durable_server, kit, spool
+) -> None:
+    """Killed with a batch that nobody has answered: no hole before what was spooled."""
+    async with mortal(kit, durable_server.url, **spool) as sink:
+        a = sink.open_stream("a")
+        kit.fill(a, range(10))
+        await kit.until(lambda: sink.counters.acked_entries == 10)
+        durable_server.signal(signal.SIGSTOP)
+        kit.fill(a, range(10, 20))
+        await kit.until(lambda: sink.slow)
+        kit.fill(a, range(20, 30))
+        await asyncio.sleep(0)
+    durable_server.kill()  # which never saw it
+    durable_server.start()
+    async with kit.running(durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("a"), range(30, 40))
+        assert await sink.flush(5) == 0
+    assert durable_server.values("a") == list(range(40))
+
+
+async def test_one_that_is_stored_at_last_is_not_sent_again(server, kit, spool, proxy) -> None:
+    """What is under way is on disk for others only."""
+    async with kit.running(proxy.url, **spool) as sink:
+        a = sink.open_stream("a")
+        kit.fill(a, range(10))
+        await kit.until(lambda: sink.counters.acked_entries == 10)
+        proxy.hold_replies()
+        kit.fill(a, range(10, 20))
+        await kit.until(lambda: sink.slow)
+        kit.fill(a, range(20, 30))
+        proxy.pass_replies()
+        assert await sink.flush(5) == 0
+        assert server.values("a") == list(range(30))
+        assert sink.counters.spooled_bytes == 0
+        assert unsettled(sink) == 0
+
+
+async def test_who_came_and_went_meanwhile_is_told_of(durable_server, kit, spool) -> None:
+    """A process that never reached the server: its preface is where its entries begin."""
+    async with kit.running(durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("old"), [0])
+        assert await sink.flush(5) == 0
+    durable_server.kill()
+    for n in (1, 2):
+        async with mortal(kit, durable_server.url, **spool) as sink:
+            preface = (time.time_ns(), *kit.encoded(-n))
+            writers = [sink.open_stream(key, preface=preface) for key in ("old", "new")]
+            for writer in writers:
+                kit.fill(writer, [n * 10])
+            await kit.until(lambda s=sink: s.slow)
+            for writer in writers:
+                kit.fill(writer, [n * 10 + 1])
+            await asyncio.sleep(0)
+    durable_server.start()
+    async with kit.running(durable_server.url, **spool) as sink:
+        preface = (time.time_ns(), *kit.encoded(-3))
+        for key in ("old", "new"):
+            kit.fill(sink.open_stream(key, preface=preface), [30])
+        assert await sink.flush(5) == 0
+        assert durable_server.values("old") == [0, -1, 10, 11, -2, 20, 21, -3, 30]
+        assert durable_server.values("new") == [10, 11, -2, 20, 21, -3, 30]
+        assert unsettled(sink) == 0
+
+
+async def test_streams_are_opened_before_there_is_a_loop(durable_server, kit, spool) -> None:
+    """As a worker does; what is on disk already is no hindrance."""
+    durable_server.kill()
+    async with mortal(kit, durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("a"), [1])
+        await kit.until(lambda: sink.slow)
+        await asyncio.sleep(0)
+    durable_server.start()
+
+    def open_it() -> RedisStreamsSink:
+        sink = RedisStreamsSink(durable_server.url, kit.settings(**spool))
+        sink.open_stream("a", preface=(time.time_ns(), *kit.encoded(-1)))
+        return sink
+
+    sink = await asyncio.to_thread(open_it)  # which has none
+    sink.start()
+    kit.fill(sink.open_stream("a"), [2])
+    assert await sink.close(5) == 0
+    assert durable_server.values("a") == [1, -1, 2]
 
 
 async def test_a_stream_nobody_writes_any_more_is_sent_all_the_same(

@@ -1,8 +1,11 @@
 """First in, first out, over any number of processes, whatever the disk does."""
 
+import contextlib
 import errno
 import os
 import random
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,45 @@ def values(entries) -> list[int]:
 
 def files(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.glob("*.segment"))
+
+
+@contextlib.contextmanager
+def no_more_files() -> Iterator[None]:
+    """Every descriptor that is free is beyond the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_too_many_open_files(tmp_path) -> None:
+    """What cannot be read for that is there afterwards; what cannot be synced is not forgotten."""
+    spool = new_spool(tmp_path, segment_bytes=500)
+    fill(spool, range(20))
+    spool.flush()  # sealed: reading it needs a descriptor
+    fill(spool, range(20, 40))
+    spool.flush()
+    with no_more_files():
+        with pytest.raises(SpoolError, match="cannot be read now"):
+            spool.read(100, 10**6)
+    read = []
+    while len(read) < 30:
+        read += values(spool.read(10, 10**6))
+    fill(spool, [40], size=5)
+    spool.flush()
+    with no_more_files():
+        sealed = spool.unsynced()
+    assert len(spool.unsynced()) == 1  # the open one
+    for descriptor in sealed:
+        os.close(descriptor)
+    while spool.unread:
+        read += values(spool.read(10, 10**6))
+    assert read == list(range(41))
+    assert spool.damaged == 0
 
 
 def test_what_goes_in_comes_out(tmp_path) -> None:

@@ -1,0 +1,163 @@
+"""Does to the parts of a life what its schedule says, and undoes it."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+from collections.abc import Sequence
+
+import redis.asyncio as redis
+
+from tests.chaos.programs import RedisServer, Service, open_files, set_limit
+from tests.chaos.proxy import Proxy
+from tests.chaos.schedule import Fault
+from tests.chaos.venue import Venue
+
+_LINK_FAULTS = ("cut", "stall", "half_open", "slow", "reset_mid_frame", "corrupt")
+_SMALL_FILE = 4096
+_SLOW_ANSWER_S = 1.5
+
+
+class Faults:
+    """Faults of one target come one after the other, those of several at once."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        to_venue: Proxy,
+        server: RedisServer,
+        to_redis: Proxy,
+        service: Service,
+    ) -> None:
+        self._venue = venue
+        self._server = server
+        self._service = service
+        self._proxies = {"venue": to_venue, "redis": to_redis}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def run(self, faults: Sequence[Fault]) -> None:
+        """Return once all are over."""
+        self._locks.clear()
+        async with asyncio.TaskGroup() as group:
+            for fault in faults:
+                group.create_task(self._run(fault))
+
+    async def _run(self, fault: Fault) -> None:
+        await asyncio.sleep(fault.at_s)
+        # A link is one target, the program behind it another.
+        target = fault.target
+        if fault.kind in _LINK_FAULTS:
+            target += " link"
+        elif target == "worker":
+            target += fault.detail
+        async with self._locks.setdefault(target, asyncio.Lock()):
+            if fault.kind in _LINK_FAULTS:
+                await self._break_link(fault)
+            else:
+                await getattr(self, f"_{fault.target}_{fault.kind}")(fault)
+
+    async def _break_link(self, fault: Fault) -> None:
+        proxy = self._proxies[fault.target]
+        do = getattr(proxy, fault.kind)
+        do(float(fault.detail)) if fault.detail else do()
+        await asyncio.sleep(fault.for_s)
+        proxy.heal()
+
+    # -- the venue ------------------------------------------------------------------
+
+    async def _venue_close(self, fault: Fault) -> None:
+        self._venue.close_all(int(fault.detail))
+
+    async def _venue_rest(self, fault: Fault) -> None:
+        if fault.detail == "slow":
+            self._venue.rest_delay_s = _SLOW_ANSWER_S
+        else:
+            self._venue.rest = fault.detail
+        await asyncio.sleep(fault.for_s)
+        self._venue.rest, self._venue.rest_delay_s = "ok", 0.0
+
+    async def _venue_burst(self, fault: Fault) -> None:
+        self._venue.burst = float(fault.detail)
+        await asyncio.sleep(fault.for_s)
+        self._venue.burst = 1.0
+
+    # -- Redis ----------------------------------------------------------------------
+
+    async def _redis_kill(self, fault: Fault) -> None:
+        await self._server.kill()
+        await asyncio.sleep(fault.for_s)
+        await self._server.start()
+
+    async def _redis_stop(self, fault: Fault) -> None:
+        self._server.signal(signal.SIGSTOP)
+        await asyncio.sleep(fault.for_s)
+        self._server.signal(signal.SIGCONT)
+
+    async def _redis_oom(self, fault: Fault) -> None:
+        await self._command("CONFIG", "SET", "maxmemory", "1mb")
+        await asyncio.sleep(fault.for_s)
+        await self._command("CONFIG", "SET", "maxmemory", "0")
+
+    async def _redis_readonly(self, fault: Fault) -> None:
+        await self._command("REPLICAOF", "127.0.0.1", "1")
+        await asyncio.sleep(fault.for_s)
+        await self._command("REPLICAOF", "NO", "ONE")
+
+    async def _redis_clients(self, fault: Fault) -> None:
+        with contextlib.suppress(redis.RedisError):  # us, too
+            await self._server.client.execute_command("CLIENT", "KILL", "TYPE", "NORMAL")
+
+    async def _redis_pause(self, fault: Fault) -> None:
+        await self._command("CLIENT", "PAUSE", str(int(fault.for_s * 1000)), "WRITE")
+        await asyncio.sleep(fault.for_s)
+
+    async def _command(self, *words: str) -> None:
+        await self._server.client.execute_command(*words)
+
+    # -- workers ----------------------------------------------------------------------
+
+    async def _worker_kill(self, fault: Fault) -> None:
+        self._service.signal_worker(int(fault.detail), signal.SIGKILL)
+
+    async def _worker_stop(self, fault: Fault) -> None:
+        pid = self._service.signal_worker(int(fault.detail), signal.SIGSTOP)
+        await asyncio.sleep(fault.for_s)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    async def _worker_disk(self, fault: Fault) -> None:
+        """As if it were full: a file that is longer is refused."""
+        worker = int(fault.detail)
+        found = self._service.limit_worker(worker, resource.RLIMIT_FSIZE, _SMALL_FILE)
+        await asyncio.sleep(fault.for_s)
+        if found is not None:
+            set_limit(found[0], resource.RLIMIT_FSIZE, found[1])
+
+    async def _worker_files(self, fault: Fault) -> None:
+        """It gets no new descriptor."""
+        worker = int(fault.detail)
+        pid = self._service.pids.get(worker)
+        try:
+            limit = 0 if pid is None else open_files(pid)
+        except OSError:
+            limit = 0
+        found = None
+        if limit:
+            found = self._service.limit_worker(worker, resource.RLIMIT_NOFILE, limit)
+        await asyncio.sleep(fault.for_s)
+        if found is not None:
+            set_limit(found[0], resource.RLIMIT_NOFILE, found[1])
+
+    # -- the service --------------------------------------------------------------------
+
+    async def _service_term(self, fault: Fault) -> None:
+        await self._service.stop()
+        await asyncio.sleep(fault.for_s)
+        await self._service.start()
+
+    async def _service_kill(self, fault: Fault) -> None:
+        await self._service.stop(signal.SIGKILL)
+        await asyncio.sleep(fault.for_s)
+        await self._service.start()

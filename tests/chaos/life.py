@@ -1,0 +1,213 @@
+"""One life of a service: schedules one after the other, each checked, then a graceful end."""
+
+import asyncio
+import json
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.chaos import checker
+from tests.chaos.checker import BookChecker, Checker, TradeChecker
+from tests.chaos.faults import Faults
+from tests.chaos.market import SPAN, Instrument
+from tests.chaos.programs import ROOT, RedisServer, Service
+from tests.chaos.proxy import Proxy
+from tests.chaos.schedule import Fault
+from tests.chaos.venue import Rates, Venue
+
+RECOVERY_S = 120.0
+_LOOK_S = 0.05
+_CHANNELS = ("trade", "bbo", "book")
+_PAGE = 5000
+_WORKERS = 2
+# Windows of minutes are too long here: see tests/service/scaled.
+_LIMITS = {"binance": {"connects": [300, 10.0], "rest": [6000, 6.0]}}
+
+
+class Failed(Exception):
+    """Something is wrong with the service; says what."""
+
+
+class Life:
+    """Everything that a run needs; `directory` is left behind if it fails."""
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        rates: Rates = Rates(trades=40, quotes=40, updates=20),  # noqa: B008  # never changed
+        instruments: Sequence[str] = ("BTC-USDT", "ETH-USDT"),
+        maxlen: int | None = None,
+        forget: bool = False,
+        spool: str | None = None,
+    ) -> None:
+        rng = random.Random(f"life {seed}")
+        self.directory = Path(tempfile.mkdtemp(prefix="chaos"))
+        self.instruments = [Instrument(name, salt) for salt, name in enumerate(instruments)]
+        self.venue = Venue(self.instruments, rates)
+        self.server = RedisServer(self.directory)
+        self.to_redis = Proxy(self.server.path, rng)
+        self.checkers: dict[str, Checker] = {
+            (key := f"md:binance:{channel}:{i.name}"): checker.make(key, i, forget=forget)
+            for i in self.instruments
+            for channel in _CHANNELS
+        }
+        self._rng = rng
+        self._maxlen = maxlen
+        # Little room in some lives, so that it runs out.
+        self._spool = spool or rng.choice(("1MiB", "64MiB"))
+
+    async def start(self) -> None:
+        """Return once all streams flow."""
+        self.to_venue = Proxy(await self.venue.start(), self._rng)
+        await self.to_venue.start()
+        await self.to_redis.start()
+        await self.server.start()
+        self.service = Service(
+            self._config(),
+            self.directory,
+            {
+                "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/service/scaled'}",
+                "INGEST_TEST_LIMITS": json.dumps(_LIMITS),
+            },
+        )
+        self._faults = Faults(self.venue, self.to_venue, self.server, self.to_redis, self.service)
+        await self.service.start()
+        await self.recovered()
+
+    def _config(self) -> dict[str, Any]:
+        address = f"127.0.0.1:{self.to_venue.port}"
+        redis: dict[str, Any] = {"url": f"redis://127.0.0.1:{self.to_redis.port}/0"}
+        if self._maxlen is not None:
+            redis["maxlen"] = self._maxlen
+        return {
+            "redis": redis,
+            "workers": _WORKERS,
+            "venues": {"binance": {"ws_url": f"ws://{address}", "rest_url": f"http://{address}"}},
+            "feeds": [  # one for each worker
+                {
+                    **{"venue": "binance", "channels": list(_CHANNELS)},
+                    "instruments": [each.name for each in self.instruments[worker::_WORKERS]],
+                }
+                for worker in range(_WORKERS)
+            ],
+            "spool": {"max_size": self._spool},
+            "reconnect": {"base_s": 0.02, "cap_s": 0.3, "healthy_after_s": 5},
+            "websocket": {"open_timeout_s": 2, "ping_interval_s": 0.5, "ping_timeout_s": 1.5},
+            "shutdown": {"grace_s": 5},
+            "metrics": {"listen": None},
+            "log": {"level": "info"},
+        }
+
+    async def run(self, faults: Sequence[Fault]) -> None:
+        """Go through a schedule, recover, check.
+
+        Raises:
+            Failed: something is wrong.
+        """
+        await self._faults.run(faults)
+        await self.recovered()
+
+    async def recovered(self) -> None:
+        """Return once what the venue says from now on is in all streams, and they are checked.
+
+        Raises:
+            Failed: it takes too long, or a stream is wrong.
+        """
+        end = time.monotonic() + RECOVERY_S
+        wanted = self._numbers()
+        late = set(self.checkers)
+        while late:
+            for key in list(late):
+                if await self._newest(key) > wanted[key]:
+                    late.discard(key)
+            self._in_time(end, f"nothing new in {sorted(late)}")
+            await asyncio.sleep(_LOOK_S)
+        while True:
+            await self.check()
+            torn = [key for key, each in self.checkers.items() if not each.whole]
+            if not torn:
+                return
+            self._in_time(end, f"not whole again: {torn}")
+            await asyncio.sleep(_LOOK_S)
+
+    def _in_time(self, end: float, what: str) -> None:
+        self.venue.check()
+        if not self.service.running:
+            raise Failed(f"the service ended with {self.service.statuses}")
+        if time.monotonic() > end:
+            raise Failed(f"not recovered within {RECOVERY_S:g} s: {what}")
+
+    def _numbers(self) -> dict[str, int]:
+        """The last number that the venue gave, by stream."""
+        numbers = {}
+        for each in self.instruments:
+            numbers[f"md:binance:trade:{each.name}"] = each.trades
+            numbers[f"md:binance:bbo:{each.name}"] = each.quotes
+            numbers[f"md:binance:book:{each.name}"] = each.updates * SPAN
+        return numbers
+
+    async def _newest(self, key: str) -> int:
+        """The highest number among the newest entries of a stream."""
+        entries = await self.server.client.xrevrange(key, count=5)
+        return max((int(f.get("id") or f.get("seq") or 0) for _, f in entries), default=0)
+
+    async def check(self) -> None:
+        """Look at what is new in the streams. Raises Failed."""
+        for key, each in self.checkers.items():
+            while True:
+                entries = await self.server.client.xrange(key, min=f"({each.position}", count=_PAGE)
+                for entry_id, fields in entries:
+                    each.take(entry_id, fields)
+                if len(entries) < _PAGE:
+                    break
+        problems = [p for each in self.checkers.values() for p in each.problems]
+        problems += [f"logged: {text}" for text in self.service.failures]
+        problems += [f"written to stderr: {text}" for text in self.service.noise]
+        if problems:
+            raise Failed("\n".join(problems))
+
+    async def finish(self) -> None:
+        """Let all arrive that was sent, then stop gracefully. Raises Failed."""
+        self.venue.paused = True
+        wanted = self._numbers()
+        end = time.monotonic() + RECOVERY_S
+        while any([await self._newest(key) < wanted[key] for key in self.checkers]):
+            self._in_time(end, "what was sent last is not in the streams")
+            await asyncio.sleep(_LOOK_S)
+        status = await self.service.stop()
+        await self.service.gone()
+        await self.check()
+        for key, each in self.checkers.items():
+            if each.unmarked_until != wanted[key]:
+                raise Failed(f"{key}: ends with {each.unmarked_until}, not with {wanted[key]}")
+        left = sorted(self.directory.glob("data/spool/**/*.segment"))
+        if status or left:
+            raise Failed(f"ended with status {status}, left on disk: {left}")
+
+    async def end(self, *, keep: bool) -> None:
+        """Nothing is left running; with *keep* the directory is."""
+        if hasattr(self, "service"):
+            self.service.end()
+        await self.server.stop()
+        for each in (self.to_redis, self.to_venue, self.venue):
+            await each.stop()
+        if not keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def summary(self) -> dict[str, int]:
+        """What was seen."""
+        counts = {"entries": 0, "markers": 0, "books": 0, "backfilled": 0, "missing": 0}
+        for each in self.checkers.values():
+            counts["entries"] += each.entries
+            counts["markers"] += each.markers.total()
+            if isinstance(each, BookChecker):
+                counts["books"] += each.compared
+            if isinstance(each, TradeChecker):
+                counts["backfilled"] += each.backfilled
+                counts["missing"] += len(each.missing)
+        return counts
