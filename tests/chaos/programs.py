@@ -15,12 +15,18 @@ from typing import Any
 
 import redis.asyncio as redis
 
+import ingest._die_with_parent
 from ingest.embedded import server_binary
 
 ROOT = Path(__file__).parents[2]
 _DEADLINE_S = 120.0
 _LOOK_S = 0.02
 _EVENTS_KEPT = 2000
+
+
+def _dying_with_us(*command: str) -> list[str]:
+    """Nothing stays behind when a life is killed."""
+    return [sys.executable, ingest._die_with_parent.__file__, str(os.getpid()), *command]
 
 
 class RedisServer:
@@ -40,7 +46,7 @@ class RedisServer:
     async def start(self) -> None:
         """Return once it answers and has read its file."""
         Path(self.path).unlink(missing_ok=True)
-        self._process = subprocess.Popen(self._command)
+        self._process = subprocess.Popen(_dying_with_us(*self._command))
         end = time.monotonic() + _DEADLINE_S
         while True:
             with contextlib.suppress(redis.RedisError):
@@ -99,7 +105,8 @@ class Service:
     async def start(self) -> None:
         """Start it; returns at once."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ingest", "run", "config.yaml", "--log-format", "json"),
+            *_dying_with_us(sys.executable, "-m", "ingest", "run", "config.yaml"),
+            *("--log-format", "json"),
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             cwd=self._directory,
