@@ -6,6 +6,7 @@ from ingest.cli.lazy import Command, LazyGroup
 
 COMMANDS = {
     "run": Command("ingest.cli.run:run", "Run the service until SIGTERM or Ctrl-C."),
+    "reload": Command("ingest.cli.reload:reload", "Have a running service take its config anew."),
     "demo": Command("ingest.cli.demo:demo", "See it work: recorded messages, no internet needed."),
     "check": Command("ingest.cli.check:check", "Check a config and show the plan."),
     "tail": Command("ingest.cli.tail:tail", "Follow streams in Redis."),

@@ -31,7 +31,9 @@ class WorkerStatus(Struct, kw_only=True, tag="status"):
     pid: int
     feeds: list[FeedStatus]
     sink: SinkCounters
+    ended: FeedCounters = field(default_factory=FeedCounters)  # of connections that are gone
     final: bool = False
+    recovering: bool = False  # what an earlier process left on disk is not all sent
 
 
 class Totals(Struct, kw_only=True):
@@ -59,8 +61,7 @@ class Totals(Struct, kw_only=True):
 
     def add(self, status: WorkerStatus) -> None:
         """Add the last report of a worker that has ended."""
-        for feed in status.feeds:
-            counters = feed.counters
+        for counters in (status.ended, *(feed.counters for feed in status.feeds)):
             self.connects += counters.connects
             merge(self.disconnects, counters.disconnects)
             self.frames += counters.frames

@@ -18,8 +18,10 @@ from ingest.instruments import InstrumentSource
 from ingest.instruments.cache import ListingCache
 from ingest.limits import Broker, local_gate, remembering
 from ingest.plan import LogFormat, make_plan
-from ingest.supervisor.listings import Follower, select
+from ingest.supervisor.control import serving, socket_path
+from ingest.supervisor.listings import select
 from ingest.supervisor.process import describe_exit
+from ingest.supervisor.reload import Reloader
 from ingest.supervisor.spools import SpoolRoom
 from ingest.supervisor.supervisor import Supervisor
 from wscore import AsyncSession, Backoff, CurlError
@@ -44,7 +46,9 @@ class StopSignals:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
+        self.reload = asyncio.Event()  # SIGHUP came; its reader clears it
         loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self.reload.set)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
 
@@ -58,7 +62,7 @@ class StopSignals:
 
     def ignore(self) -> None:
         """All is done: a signal that comes now no longer changes the exit status."""
-        numbers = (signal.SIGTERM, signal.SIGINT)
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         loop = asyncio.get_running_loop()
         # Blocked meanwhile: the loop puts the default action back when it lets go of
         # a signal, and would do so at its end.
@@ -75,10 +79,12 @@ async def run_service(
     *,
     name: str = "default",
     on_status: Callable[[WorkerStatus], None] | None = None,
+    load: Callable[[], Config],
 ) -> int:
     """Run until SIGTERM or SIGINT; return the exit status.
 
-    *name* tells services apart that share a data directory.
+    *name* tells services apart that share a data directory. *load* reads the config
+    again, at SIGHUP or when asked to; it raises ConfigError.
 
     Raises:
         SpoolError: the spool's directory cannot be used.
@@ -127,14 +133,16 @@ async def run_service(
                 connections=sum(len(worker.connections) for worker in plan.workers),
                 topics=sum(worker.topics for worker in plan.workers),
             )
-            follower = Follower(config, source, plan, selected, supervisor.add, supervisor.remove)
-            following = asyncio.create_task(_follow(follower))
+            reloader = Reloader(config, load, supervisor, source, selected)
+            reloading = asyncio.create_task(_reload_on(signals.reload, reloader))
             try:
-                status = await supervisor.run()
+                async with serving(socket_path(config.data_dir, name), lambda _: reloader.reload()):
+                    status = await supervisor.run()
             finally:
                 signals.supervisor = None
-                following.cancel()
-                await asyncio.wait([following])
+                reloading.cancel()
+                await asyncio.wait([reloading])
+                await reloader.close()
             _log.info(
                 "service: workers stopped",
                 restarts=supervisor.restarts,
@@ -149,12 +157,11 @@ async def run_service(
     return status
 
 
-async def _follow(follower: Follower) -> None:
-    """A mistake of ours there must not end what runs, and must be seen."""
-    try:
-        await follower.run()
-    except Exception:  # noqa: BLE001  whatever it is, the feeds go on
-        _log.exception("instruments: no longer followed")
+async def _reload_on(asked: asyncio.Event, reloader: Reloader) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        await reloader.reload()
 
 
 @contextlib.asynccontextmanager

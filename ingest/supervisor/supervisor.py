@@ -4,17 +4,20 @@ import asyncio
 import copy
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from msgspec import structs
 
+from ingest.config.schema import LogLevel
 from ingest.feed.status import Totals, WorkerStatus
 from ingest.limits import Broker, Go
 from ingest.plan import ConnectionPlan, Plan, WorkerPlan
+from ingest.supervisor.changes import Changes, lightest, with_connection
+from ingest.supervisor.homes import Homes
 from ingest.supervisor.process import Message, WorkerProcess, describe_exit
 from ingest.venues.base import Topic
-from ingest.worker.start import FromSupervisor, Less, More, WorkerStart
+from ingest.worker.start import FromSupervisor, Less, Level, More, WorkerStart
 from wscore import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -51,6 +54,7 @@ class Supervisor:
         self._plans = {worker.worker: worker for worker in plan.workers}
         # Of what changed in a plan, what its process was not yet told.
         self._untold: dict[int, list[FromSupervisor]] = {number: [] for number in self._plans}
+        self.homes = Homes(plan.workers)
         self._broker = broker or Broker()
         self._on_status = on_status
         self.statuses: dict[int, WorkerStatus] = {}
@@ -81,13 +85,16 @@ class Supervisor:
         self._signal_all(signal.SIGTERM)
 
     def add(self, connection: ConnectionPlan) -> int:
-        """Give one connection more to the worker with the fewest topics; return which."""
-        plan = min(self._plans.values(), key=lambda plan: (plan.topics, plan.worker))
-        self._plans[plan.worker] = structs.replace(
-            plan, connections=(*plan.connections, connection)
-        )
-        self._untold[plan.worker].append(More(connection))
-        return plan.worker
+        """Give one connection more to the worker that wrote its streams; return which.
+
+        What nobody wrote goes to the worker with the fewest topics.
+        """
+        home = self.homes.of(connection.venue, connection.topics[0])
+        number = lightest(self._plans.values()) if home is None else home
+        self._plans[number] = with_connection(self._plans[number], connection)
+        self.homes.note(connection, number)
+        self._untold[number].append(More(connection))
+        return number
 
     def remove(self, connection: str, topics: Sequence[Topic], reason: str) -> None:
         """Have a connection, by its name, leave some topics; without any it ends."""
@@ -104,6 +111,33 @@ class Supervisor:
                     )
                     self._untold[plan.worker].append(Less(connection, tuple(topics), reason))
                     return
+
+    def apply(self, changes: Changes) -> None:
+        """Go on as *changes* say, which were found by comparing with `plans`."""
+        self._plans.update(changes.plans)
+        for number, message in changes.messages:
+            if isinstance(message, More):
+                self.homes.note(message.connection, number)
+            self._untold[number].append(message)
+
+    def set_level(self, level: LogLevel) -> None:
+        """Have the workers log that much from now on."""
+        for number, plan in self._plans.items():
+            self._plans[number] = structs.replace(plan, log_level=level)
+            self._untold[number].append(Level(level))
+
+    @property
+    def plans(self) -> Mapping[int, WorkerPlan]:
+        """What each worker has, as it is now."""
+        return self._plans
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that earlier runs left on disk is sent: anybody may write any stream."""
+        return all(
+            number in self.statuses and not self.statuses[number].recovering
+            for number in self._plans
+        )
 
     @property
     def pids(self) -> dict[int, int]:
