@@ -35,7 +35,6 @@ class Changes(Struct, frozen=True, kw_only=True):
 
     messages: tuple[ForWorker, ...]
     plans: Mapping[int, WorkerPlan]
-    kept: int  # topics that stay on the connections they are on
 
     @property
     def newcomers(self) -> list[ConnectionPlan]:
@@ -45,9 +44,13 @@ class Changes(Struct, frozen=True, kw_only=True):
     def lines(self) -> list[str]:
         """Say it for a person, a line each."""
         said = [_line(worker, message) for worker, message in self.messages]
-        connections = sum(len(plan.connections) for plan in self.plans.values())
-        connections -= len(self.newcomers) + sum(isinstance(m, Change) for _, m in self.messages)
-        return [*said, f"untouched: {_count(connections, 'connection')}"]
+        new = {m.connection.name for _, m in self.messages if not isinstance(m, Less)}
+        old = [c for plan in self.plans.values() for c in plan.connections if c.name not in new]
+        topics = sum(len(connection.topics) for connection in old)
+        return [
+            *said,
+            f"untouched: {_count(topics, 'topic')} on {_count(len(old), 'connection')}",
+        ]
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:
@@ -86,7 +89,7 @@ def compare(
                 after[worker] = with_connection(after[worker], connection)
                 messages.append(ForWorker(worker, More(connection)))
     # Less before More, of all connections: a stream is left before another takes it.
-    return Changes(messages=tuple(messages), plans=after, kept=len(placed))
+    return Changes(messages=tuple(messages), plans=after)
 
 
 def lightest(plans: Iterable[WorkerPlan]) -> int:

@@ -87,9 +87,10 @@ class Supervisor:
     def add(self, connection: ConnectionPlan) -> int:
         """Give one connection more to the worker that wrote its streams; return which.
 
-        What nobody wrote goes to the worker with the fewest topics.
+        There is one: see `Homes.apart`. If nobody wrote them, it is the one with the
+        fewest topics.
         """
-        home = self.homes.of(connection.venue, connection.topics[0])
+        [home] = self.homes.apart(connection.venue, connection.topics) or [None]
         number = lightest(self._plans.values()) if home is None else home
         self._plans[number] = with_connection(self._plans[number], connection)
         self.homes.note(connection, number)

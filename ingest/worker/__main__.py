@@ -4,6 +4,7 @@ Not for people: the supervisor starts it. Standard input stays open for as long 
 the supervisor lives; its end means that nobody is there any more, and stops us.
 """
 
+import faulthandler
 import gc
 import os
 import sys
@@ -18,6 +19,8 @@ from ingest.worker.start import WorkerStart
 
 def main() -> None:
     """Run one worker; exit status 0 after a graceful stop."""
+    # A loop that hangs is ended with SIGABRT: the log shows where it stood.
+    faulthandler.enable()
     # Before anything else may write to descriptor 1: that is the supervisor's pipe.
     reports = os.dup(1)
     os.dup2(2, 1)

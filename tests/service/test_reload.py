@@ -66,7 +66,7 @@ def test_added_removed_and_untouched(kit: Any, own_streams: Any) -> None:
         "removed: 1 topic (trade ETH-USDT) of binance-1",
         "removed: 1 topic (trade SOL-USDT) of binance-2",
         "added: binance-1.2 in worker 1, 1 topic (trade ADA-USDT)",
-        "untouched: 1 connection",
+        "untouched: 1 topic on 1 connection",
     ]
     await_trade(own_streams, "ADA")
     venue.until(lambda report: report["open"] == 2 and report["subscribed"] == 2)
@@ -150,7 +150,7 @@ def test_another_way_to_the_venue(kit: Any, own_streams: Any) -> None:
         0,
         [
             "changed: binance-1 in worker 0, 2 topics (trade BTC-USDT, trade ETH-USDT)",
-            "untouched: 1 connection",
+            "untouched: 1 topic on 1 connection",
         ],
     )
     new.until(lambda report: report["subscribed"] == 2)
@@ -260,7 +260,7 @@ def test_the_socket_is_its_owners(kit: Any, own_streams: Any) -> None:
     service = kit.service(own_streams.url, feed("BTC"), **more)
     service.wait("feed: subscribed")
     status, said = reload(kit)
-    assert (status, said) == (0, ["untouched: 1 connection"])
+    assert (status, said) == (0, ["untouched: 1 topic on 1 connection"])
     service.stop()
     assert not path.exists()
 

@@ -294,13 +294,13 @@ import select
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 plan = start["plan"]["connections"]
 if start["restarts"] == 0:
-    told = []
-    while len(told) < 4:
-        if select.select([sys.stdin], [], [], 0.02)[0]:
-            told.append(json.loads(sys.stdin.readline()))
+    told = b""  # not by lines: of several that come at once `select` tells only once
+    while told.count(b"\\n") < 4:
+        if select.select([0], [], [], 0.02)[0]:
+            told += os.read(0, 65536)
         else:
             report()
-    kinds = [each["type"] for each in told]
+    kinds = [json.loads(line)["type"] for line in told.splitlines()]
     report(1 if kinds == ["more", "more", "less", "less"] else 0)
     os.kill(os.getpid(), signal.SIGKILL)
 report(10 * len(plan) + 100 * sum(len(each["topics"]) for each in plan))
