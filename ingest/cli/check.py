@@ -135,9 +135,18 @@ def _summary(config: Config, plan: Plan) -> list[str]:
         f"streams    {streams:,} of market data, {connections:,} of connection events",
         f"redis      {where}",
         f"keys       {redis.key}{_beside(redis)}",
-        f"entries    about {redis.maxlen:,} kept in each stream, encoded as {redis.encoding}",
+        f"entries    {_kept(redis)}, encoded as {redis.encoding}",
         *(f"note       {note}" for note in plan.notes),
     ]
+
+
+def _kept(redis: RedisConfig) -> str:
+    text = f"about {redis.maxlen:,} kept in each stream"
+    if redis.max_age_s is not None:
+        text += f", none much older than {redis.max_age_s:,g} s"
+    if redis.wait is not None:
+        text += f", each in {redis.wait.replicas} replica{'s'[: redis.wait.replicas - 1]}"
+    return text
 
 
 def _beside(redis: RedisConfig) -> str:

@@ -21,7 +21,15 @@ def check_reconnect(section: Section) -> None:
 
 
 def check_redis(section: Section) -> None:
-    """A template of keys has the encoding's placeholders; without one, the encoding's own holds."""
+    """A template of keys has the encoding's placeholders; without one, the encoding's own holds.
+
+    Only a server of the user's own can have replicas.
+    """
+    no_url = section.fields.get("url") is None  # INVALID is somebody's attempt at one
+    if section.get("wait") is not None and no_url:
+        section.report(
+            "wait", "is for a server with replicas, and the embedded one has none; give redis.url"
+        )
     encoding = section.get("encoding")
     if encoding is None:
         return

@@ -39,11 +39,20 @@ _DiskSize = Annotated[int, Leaf(leaves.DISK_SIZE, leaves.parse_disk_size)]
 _Listen = Annotated[str, Leaf(leaves.LISTEN, leaves.parse_listen)]
 
 
+class WaitConfig(Struct, frozen=True, kw_only=True):
+    """How many replicas must have an entry before it counts as stored."""
+
+    replicas: Annotated[int, Meta(ge=1, le=1000)] = 1
+    timeout_s: Annotated[float, Meta(ge=0.001, le=60)] = 1.0  # then they are asked again
+
+
 class RedisConfig(Struct, frozen=True, kw_only=True):
     """Where and how streams are written. `url` None: the embedded server."""
 
     url: _RedisUrl | None = None
     maxlen: Count = 1_000_000  # entries per stream, trimmed approximately
+    max_age_s: SecondsOfDays | None = None  # older ones are trimmed, approximately; None: none
+    wait: WaitConfig | None = None  # None: the master's word is enough
     encoding: _EncodingLeaf = "fields"
     key: _KeyTemplate = "md:{venue}:{channel}:{instrument}"  # `load`: the encoding's own
 

@@ -56,6 +56,7 @@ class ClusterTarget:
         self._server = server
         self._given = tuple(nodes)
         self._known: tuple[Address, ...] = ()
+        self.streams: set[str] = set()  # those located so far, over any number of connections
         self._settings = settings
         self._counters = counters
 
@@ -63,9 +64,19 @@ class ClusterTarget:
         return f"cluster of {', '.join(str(self._server.at(node)) for node in self._given)}"
 
     async def open(self, on_lost: Callable[[], None]) -> "Cluster":
-        """Find out who has what; nodes are connected to when they are needed."""
+        """Find out who has what, and connect to those who have the streams known so far.
+
+        See `Target.open`. Other nodes are connected to when they are needed.
+        """
         view = await self.view()
-        return Cluster(self, view, Durable(self._settings), self._counters, on_lost)
+        cluster = Cluster(self, view, Durable(self._settings), self._counters, on_lost)
+        try:
+            masters = {view.master_of(key) for key in self.streams}
+            await cluster.connect([master for master in masters if master is not None])
+        except BaseException:
+            await cluster.close()
+            raise
+        return cluster
 
     async def connect(self, node: Address, on_lost: Callable[[], None]) -> Link:
         """Return a connection to one node.
@@ -77,7 +88,7 @@ class ClusterTarget:
         try:
             return await Link.open(server, reply_timeout_s=timeout_s, on_lost=on_lost)
         except Unavailable as exc:
-            raise Unavailable(f"{server}: {exc}", exc.reaction) from exc
+            raise _at(node, exc) from exc
 
     async def view(self) -> View:
         """Return what the best informed node says.
@@ -112,7 +123,7 @@ class ClusterTarget:
                 await link.close()
         except SinkError as exc:
             reaction = exc.reaction if isinstance(exc, Unavailable) else Reaction.RECONNECT
-            return Unavailable(f"{server}: {exc}", reaction)
+            return _at(node, Unavailable(str(exc), reaction))
 
 
 Call = Callable[[Link, bytes, int], Awaitable[list[Any]]]
@@ -155,6 +166,17 @@ class Cluster:
                 return f"{host}:{port}: {link.lost}"
         return None
 
+    async def connect(self, nodes: Iterable[Address]) -> None:
+        """Have a connection to each of *nodes*.
+
+        Raises:
+            Unavailable: to one of them there is none.
+        """
+        results = await asyncio.gather(*map(self._link_to, nodes), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
     async def store(self, batch: Batch) -> list[Sent]:
         parts = _by_stream(batch)
         errands = [
@@ -185,6 +207,7 @@ class Cluster:
             place = self._view.master_of(errand.key)
             if place is not None and not isinstance(errand.outcome, SinkError):
                 self._places[errand.key] = place
+                self._target.streams.add(errand.key)
         return _answers(errands)
 
     async def close(self) -> None:
@@ -238,10 +261,11 @@ class Cluster:
             errand.redirection = None
         total = sum(errand.replies + before for errand, before in counts)
         try:
-            link = self._links.get(node)
-            if link is None:
-                link = self._links[node] = await self._target.connect(node, self._on_lost)
-            replies = await call(link, b"".join(pieces), total)
+            link = await self._link_to(node)
+            try:
+                replies = await call(link, b"".join(pieces), total)
+            except Unavailable as exc:
+                raise _at(node, exc) from exc
         except SinkError as exc:
             for errand in errands:
                 errand.outcome = exc
@@ -255,6 +279,12 @@ class Cluster:
             if isinstance(own[-1], ReplyError) and any(map(_is_doubtful, own)):
                 self._doubtful = True
 
+    async def _link_to(self, node: Address) -> Link:
+        link = self._links.get(node)
+        if link is None:
+            link = self._links[node] = await self._target.connect(node, self._on_lost)
+        return link
+
     async def _look_again(self) -> None:
         """Ask all nodes who has what.
 
@@ -267,6 +297,11 @@ class Cluster:
             raise Unavailable("other nodes have become masters of our streams")
         self._view = view
         self._doubtful = False
+
+
+def _at(node: Address, error: Unavailable) -> Unavailable:
+    host, port = node
+    return Unavailable(f"{host}:{port}: {error}", error.reaction)
 
 
 def _by_stream(batch: Batch) -> list[Batch]:

@@ -144,6 +144,9 @@ class Publisher:
         lost = self._recent.take_lost(last_ids)
         entries = [entry for batch in lost for entry in batch.entries]
         if entries:
+            for batch in lost:
+                # Another server may have them: the one before this one.
+                batch.uncertain = True
             # Before all others, or their streams' ids would have passed them.
             self._batches.extendleft(reversed(lost))
             self._buffer.reclaim(entries)
@@ -247,30 +250,30 @@ class Publisher:
             raise
         left: list[Batch] = []
         failures: list[SinkError] = []
-        for part in sent:
-            try:
-                rest = await self._settle(link, part)
-            except SinkError as exc:
-                failures.append(exc)
-                rest = part.batch
-                if isinstance(exc, Moved):
-                    self._unlearned += dict.fromkeys(entry[0] for entry in rest.entries)
-            if rest is not None:
-                left.append(rest)
-        if left:
-            self._batches[0] = joined(left)
-            self._batches[0].settles = batch.settles
-        else:
-            self._batches.popleft()
-            self._on_settled(batch)
+        settled = 0
+        try:
+            for part in sent:
+                rest, failure = await self._settle(link, part)
+                settled += 1
+                if rest is not None:
+                    left.append(rest)
+                if failure is not None:
+                    failures.append(failure)
+        finally:
+            left += [part.batch for part in sent[settled:]]
+            if left:
+                self._batches[0] = joined(left)
+                self._batches[0].settles = batch.settles
+            else:
+                self._batches.popleft()
+                self._on_settled(batch)
         if failures:
             raise most_urgent(failures)
 
-    async def _settle(self, link: Transport, sent: Sent) -> Batch | None:
-        """Account for one transaction; return what has to be sent again, if anything.
+    async def _settle(self, link: Transport, sent: Sent) -> tuple[Batch | None, SinkError | None]:
+        """Account for one transaction.
 
-        Raises:
-            SinkError: all of it, for this reason.
+        Return what has to be sent again, if anything, and what there is to wait for first.
         """
         batch, outcome = sent
         duplicates: list[int] = []
@@ -284,20 +287,23 @@ class Publisher:
                 duplicates, foreign = refused.settle(await link.ask(refused.questions()))
                 if duplicates and self._settings.wait_replicas:
                     _check(await link.write(refused.said_again()))
+        except SinkError as exc:
+            batch.uncertain = True
+            if isinstance(exc, Moved):
+                self._unlearned += dict.fromkeys(entry[0] for entry in batch.entries)
+            return batch, exc
         except BaseException:
             batch.uncertain = True
             raise
         if verdict.stored:
             self._account(batch, verdict, duplicates, foreign)
-            if verdict.again:
-                await self._pause(Reaction.WAIT, verdict.again[0][1])
-            return None
+            return None, Unavailable(verdict.again[0][1], Reaction.WAIT) if verdict.again else None
         self._counters.retried_entries += len(batch.entries) - len(verdict.dropped)
         if verdict.reaction is not None:
-            raise Unavailable(verdict.error, verdict.reaction)
+            return batch, Unavailable(verdict.error, verdict.reaction)
         self._drop_refused(batch, verdict)
         rest = batch.without([index for index, _ in verdict.dropped])
-        return rest if rest.entries else None
+        return rest if rest.entries else None, None
 
     def _account(
         self, batch: Batch, verdict: Verdict, duplicates: list[int], foreign: list[int]

@@ -45,7 +45,8 @@ _BY_CODE = {
     "WRONGPASS": Reaction.OPERATOR,
     "NOPERM": Reaction.OPERATOR,
     "DENIED": Reaction.OPERATOR,
-    # A cluster node: not supported here, and no reason to throw entries away.
+    # A node of a cluster, and a URL that names it as a server of its own: no reason to
+    # throw entries away. With redis+cluster:// the first two do not get here.
     "MOVED": Reaction.OPERATOR,
     "ASK": Reaction.OPERATOR,
     "CROSSSLOT": Reaction.OPERATOR,

@@ -52,6 +52,6 @@ class SinkSettings(Struct, frozen=True, kw_only=True):
     max_spool_age_s: float | None = None  # older ones are dropped when it is their turn
     connect_timeout_s: float = 5.0
     reply_timeout_s: float = 5.0  # without a single byte from the server
-    reconnect: BackoffSettings = BackoffSettings(0.1, 10.0)
+    reconnect: BackoffSettings = BackoffSettings(0.1, 2.0)
     wait: BackoffSettings = BackoffSettings(0.05, 2.0)  # LOADING, OOM and the like
     operator: BackoffSettings = BackoffSettings(5.0, 60.0)  # wrong password and the like

@@ -8,6 +8,8 @@ from ingest.spool.format import MAGIC, Damaged, Entry, Name, Position, Torn, rea
 # Returns at most that many bytes of a segment from an offset on; fewer only at its end.
 ReadBytes = Callable[[int, int, int], bytes]
 
+# Half of what the constructor takes; one is made per entry.
+_new = tuple.__new__
 _READ_BYTES = 1024 * 1024
 
 
@@ -60,22 +62,22 @@ class Head:
                 raise
             segment, offset = self.position
             self.position = Position(segment, offset + size)
-            if type(record) is Entry:
-                if offset >= self._skip_to:
-                    entries.append(self._named(record))
-                    room -= len(record.encoded)
-            elif type(record) is Name:
+            if isinstance(record, Name):
                 self._names[record.number] = record
-            elif type(record) is Position:
+            elif isinstance(record, Position):
                 self.go_to(record)
                 break
+            elif record is not None and offset >= self._skip_to:
+                entries.append(self._named(record))
+                room -= len(record[5])
         return entries
 
     def _named(self, entry: Entry) -> SpooledEntry:
-        name = self._names.get(entry.number)
+        number, ms, n, rx_ns, words, encoded = entry
+        name = self._names.get(number)
         if name is None:
-            raise Damaged(f"an entry of stream {entry.number}, which has no name")
-        return SpooledEntry(name.key, name.maxlen, *entry[1:])
+            raise Damaged(f"an entry of stream {number}, which has no name")
+        return _new(SpooledEntry, (name.key, name.maxlen, ms, n, rx_ns, words, encoded))
 
     def _next(self, end: int) -> tuple[Entry | Name | Position | None, int]:
         """Return the record at the position, and its size; a file's magic is None."""

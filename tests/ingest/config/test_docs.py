@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 DOCS = (ROOT / "docs" / "config.md").read_text()
 SECTIONS: dict[str, list[type[Struct]]] = {
     "Top level": [schema.Config],
-    "redis": [schema.RedisConfig],
+    "redis": [schema.RedisConfig, schema.WaitConfig],
     "venues": [schema.VenueConfig],
     "feeds": [schema.FeedConfig, schema.Selector],
     "spool": [schema.SpoolConfig],

@@ -151,7 +151,10 @@ def test_the_configs_that_ship_are_sound(name: str, monkeypatch: pytest.MonkeyPa
         ),
         (
             "redis: [a]",
-            ["f.yaml:1: redis is a list; use a mapping with url, maxlen, encoding, key"],
+            [
+                "f.yaml:1: redis is a list; "
+                "use a mapping with url, maxlen, max_age_s, wait, encoding, key"
+            ],
         ),
         (
             "redis: {encoding: nautilus, key: 'md:{venue}:{channel}:{instrument}'}",
@@ -180,6 +183,26 @@ def test_the_configs_that_ship_are_sound(name: str, monkeypatch: pytest.MonkeyPa
             [
                 'f.yaml:1: redis.url is "redis://***@db:6379"; its port is not a number from '
                 "1 to 65535 (in a password, write / as %2F, @ as %40, : as %3A)"
+            ],
+        ),
+        (
+            "redis: {url: 'redis+sentinel://:pw@a,b:26379?sentinel_password=x'}",
+            [
+                'f.yaml:1: redis.url is "redis+sentinel://***@a,b:26379?sentinel_password=***"; '
+                "it names no service; use redis+sentinel://host[:port],…/service"
+            ],
+        ),
+        (
+            "redis: {url: redis://h, wait: {replicas: 0}}",
+            [
+                "f.yaml:1: redis.wait.replicas is 0; use a whole number from 1 to 1,000",
+            ],
+        ),
+        (
+            "redis: {wait: {replicas: 1}}",
+            [
+                "f.yaml:1: redis.wait is for a server with replicas, and the embedded one has "
+                "none; give redis.url"
             ],
         ),
         (

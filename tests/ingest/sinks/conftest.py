@@ -148,6 +148,11 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
+    def lead_to(self, target: Path) -> None:
+        """Drop every connection; the next ones go to another server."""
+        self._target = target
+        self.cut()
+
     def cut_after(self, request_bytes: int) -> None:
         """Pass on this many bytes of what the client says next, then cut."""
         self._cut_after = request_bytes

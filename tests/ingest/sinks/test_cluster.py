@@ -122,6 +122,47 @@ async def test_slots_that_migrate_while_writing(cluster: ClusterOfNodes, kit, lo
     assert any("MOVED" in line.get("error", "") for line in logs)
 
 
+async def test_slots_that_are_moved_all_at_once(cluster: ClusterOfNodes, kit, logs) -> None:
+    """Valkey 9 moves slots by itself, as a replica would copy them; then it says MOVED."""
+    source, target = cluster.nodes[1], cluster.nodes[2]
+    # All but one: a master without slots would become a replica.
+    first, last = 16384 // 3 + 1, 16384 * 2 // 3 - 1
+    assert cluster.owner(first) is cluster.owner(last) is source
+    async with kit.running(cluster.url) as sink:
+        async with kit.writing(sink, KEYS) as writing:
+            for taker in (target, source):
+                giver = cluster.owner(first)
+                await kit.acked_more(sink)
+                to = cluster.id_of(taker)
+                giver.ask("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", first, last, "NODE", to)
+                for node in cluster.nodes:
+                    await waiting(
+                        lambda node=node, taker=taker: cluster.owner(first, asked=node) is taker,
+                        "the slots have moved",
+                    )
+                await kit.acked_more(sink)
+        assert await sink.flush(5) == 0
+        check(cluster, writing.values, sink)
+        assert sink.counters.reconnects == 0
+
+
+async def test_one_node_out_of_memory(cluster: ClusterOfNodes, kit, logs) -> None:
+    """Its part of the batch waits, nothing of that is lost, and the rest is not sent again."""
+    full = cluster.owner(key_slot(b"s1"))
+    async with kit.running(cluster.url) as sink:
+        async with kit.writing(sink, KEYS) as writing:
+            await kit.acked_more(sink)
+            full.ask("CONFIG", "SET", "maxmemory", 1)
+            try:
+                await kit.until(lambda: any("OOM" in line.get("error", "") for line in logs))
+            finally:
+                full.ask("CONFIG", "SET", "maxmemory", 0)
+            await kit.acked_more(sink)
+        assert await sink.flush(5) == 0
+        check(cluster, writing.values, sink)
+        assert (sink.counters.reconnects, sink.counters.duplicates) == (0, 0)
+
+
 async def test_cluster_failover_while_writing(cluster: ClusterOfNodes, kit, logs) -> None:
     """The replica takes over by agreement, and hands back."""
     async with kit.running(cluster.url) as sink:
@@ -270,7 +311,7 @@ async def test_over_tls_with_a_user(tmp_path: Path, kit) -> None:
     certificate = self_signed(tmp_path)
     for cluster in new_cluster(masters=1):
         (node,) = cluster.nodes
-        node.ask("ACL", "SETUSER", "svc", "on", ">pw", "~*", "+@all")
+        node.admit("svc", "cluster|info", "cluster|slots", "asking")
         async with tls_before(node.port, certificate) as port:
             # What the node tells of its own address is where TLS is spoken.
             node.ask("CONFIG", "SET", "cluster-announce-port", port)
@@ -278,6 +319,7 @@ async def test_over_tls_with_a_user(tmp_path: Path, kit) -> None:
             async with kit.running(url) as sink:
                 kit.fill(sink.open_stream("s"), range(10))
                 assert await sink.flush(5) == 0
+                assert len((await sink.newest(["s"], 3))[0]) == 3
         assert node.values("s") == list(range(10))
 
 

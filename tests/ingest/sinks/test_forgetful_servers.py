@@ -121,3 +121,23 @@ async def test_a_late_snapshot_stream_is_restored_under_its_ids(forgetful_server
         assert await sink.flush(5) == 0
         assert [i for i, _ in forgetful_server.entries("sums")] == before
         assert [i for i, _ in forgetful_server.entries("updates")] == before
+
+
+async def test_an_empty_server_in_between(server, forgetful_server, kit, proxy) -> None:
+    """What was taken back for it is not stored again by the one that has it all along."""
+    with forgetful_server.client() as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", 1)  # it takes nothing: READONLY
+    async with kit.running(proxy.url) as sink:
+        writer = sink.open_stream("a")
+        kit.fill(writer, range(100))
+        assert await sink.flush(5) == 0
+        proxy.lead_to(forgetful_server.path)
+        await kit.until(lambda: sink.counters.forgotten_entries == 100)
+        reconnects = sink.counters.reconnects
+        await kit.until(lambda: sink.counters.reconnects > reconnects)  # refused, not lost
+        proxy.lead_to(server.path)
+        kit.fill(writer, range(100, 110))
+        assert await sink.flush(5) == 0
+        assert server.values("a") == list(range(110))
+        assert (sink.counters.duplicates, sink.counters.foreign_writer) == (100, 0)
+        assert _settled(sink) == 110

@@ -46,7 +46,8 @@ async def test_nothing_counts_before_the_replica_has_it(pair, kit, logs) -> None
 async def test_a_connection_lost_while_waiting(pair, kit, logs) -> None:
     """The next one finds the entries stored, and waits for the replica all the same."""
     master, replica = pair
-    async with kit.running(f"redis://{master.address}", **WAITING) as sink:
+    master.admit("svc", "wait", "xsetid")
+    async with kit.running(f"redis://svc:pw@{master.address}", **WAITING) as sink:
         writer = sink.open_stream("s")
         kit.fill(writer, range(10))
         assert await sink.flush(5) == 0
