@@ -29,6 +29,9 @@ from wscore import AsyncSession
 _log = structlog.get_logger(__name__)
 
 _REPORT_EVERY_S = 0.5
+# A loop that stands for so long is ended by the supervisor before; if there is none any
+# more, by the kernel.
+_ALARM_S = 60
 _CLOSE_SHARE = 0.4  # of the grace period: for the venues' CLOSE; the rest is the sink's
 _MARGIN_S = 0.5  # to be done before the supervisor's patience is
 _LAST_WORDS_S = 0.2
@@ -286,8 +289,12 @@ class WorkerService:
 
     async def _report(self, reports: ReportPipe) -> None:
         """Tell the supervisor how things are; also the proof that this loop still turns."""
-        while True:
-            reports.send(self._encoded_status())
-            if self._sink.failed:  # it has said why
-                self._fail("sink failed")
-            await asyncio.sleep(_REPORT_EVERY_S)
+        try:
+            while True:
+                signal.alarm(_ALARM_S)
+                reports.send(self._encoded_status())
+                if self._sink.failed:  # it has said why
+                    self._fail("sink failed")
+                await asyncio.sleep(_REPORT_EVERY_S)
+        finally:
+            signal.alarm(0)
