@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -92,6 +93,7 @@ async def run_service(
         IngestError: there is no usable libcurl.
     """
     signals = StopSignals()
+    _allow_descriptors()
     try:
         # In each worker it would only fail again and again.
         ensure_loaded()
@@ -155,6 +157,12 @@ async def run_service(
     signals.ignore()
     _log.info("service: stopped", status=status)
     return status
+
+
+def _allow_descriptors() -> None:
+    """As many as we may have, for us and the workers: a connection takes one, or more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _reload_on(asked: asyncio.Event, reloader: Reloader) -> None:
