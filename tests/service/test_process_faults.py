@@ -23,6 +23,7 @@ FAULTS = {
     "PYTHONPATH": f"{HERE / 'faults'}:{ROOT}",
     "INGEST_TEST_HUNG_AFTER_S": str(HUNG_AFTER_S),
 }
+BOOK = "md:binance:book:BTC-USDT"
 BTC, ETH = "md:binance:trade:BTC-USDT", "md:binance:trade:ETH-USDT"
 
 
@@ -164,13 +165,15 @@ def test_the_disk_is_full(kit: Any, own_redis: Any, streams_at: Any) -> None:
     restore = limit(pid, resource.RLIMIT_FSIZE, 256 * 1024)
     service.wait("spool: the disk refuses; kept in memory, trying again")
     dropped = service.wait("sink: entry dropped", reason="spool_full")
-    assert dropped["stream"] == "md:binance:book:BTC-USDT"
+    assert dropped["stream"] == BOOK
+    replay.signal(signal.SIGSTOP)  # or it goes on for ever
     restore()
     own_redis.start()
     service.wait("spool: all entries are sent")
+    replay.signal(signal.SIGCONT)
     streams = streams_at(own_redis.path)
-    mark = streams.wait("md:binance:book:BTC-USDT", lambda e: e.get("reason") == "dropped")
-    streams.wait("md:binance:book:BTC-USDT", lambda e: e.get("type") == "delta", mark)
+    mark = streams.wait(BOOK, lambda e: e.get("reason") == "dropped")
+    streams.wait(BOOK, lambda e: e.get("type") == "delta", mark)
     totals = service.stop()
     assert service.workers() == {0: pid}
     assert totals["dropped"]["spool_full"] > 0
@@ -185,17 +188,19 @@ def test_the_spool_is_full(kit: Any, own_redis: Any, streams_at: Any) -> None:
         own_redis.url,
         {"venue": "binance", "channels": ["book"], "instruments": ["BTC-USDT"]},
         venues={"binance": {"ws_url": replay.urls["binance"]}},
-        spool={"max_size": "1MiB"},
+        spool={"max_size": "4MiB"},
         log={"level": "info"},
     )
     service.wait("sink: entry dropped", reason="spool_full")
     size = sum(p.stat().st_size for p in (kit.directory / "data/spool").rglob("*.segment"))
-    assert size <= 1024 * 1024
+    assert size <= 4 * 1024 * 1024
+    replay.signal(signal.SIGSTOP)
     own_redis.start()
     service.wait("spool: all entries are sent")
+    replay.signal(signal.SIGCONT)
     streams = streams_at(own_redis.path)
-    mark = streams.wait("md:binance:book:BTC-USDT", lambda e: e.get("reason") == "dropped")
-    streams.wait("md:binance:book:BTC-USDT", lambda e: e.get("type") == "delta", mark)
+    mark = streams.wait(BOOK, lambda e: e.get("reason") == "dropped")
+    streams.wait(BOOK, lambda e: e.get("type") == "delta", mark)
     totals = service.stop()
     assert totals["published"] + totals["dropped"]["spool_full"] == totals["events"]
 
@@ -283,7 +288,6 @@ def test_stopped_while_the_spool_is_sent(kit: Any, own_redis: Any, streams_at: A
     venue = kit.venue([["serve"]])
     settings = {
         "venues": {"binance": {"ws_url": venue.url}},
-        "shutdown": {"grace_s": 4},
     }
     service = kit.service(own_redis.url, feed("BTC-USDT"), **settings)
     streams = streams_at(own_redis.path)
@@ -295,10 +299,8 @@ def test_stopped_while_the_spool_is_sent(kit: Any, own_redis: Any, streams_at: A
     own_redis.start()
     own_redis.signal(signal.SIGSTOP)  # the connection is accepted, and the batch not answered
     service.wait("sink: no connection; entries are kept, trying again", times=3)
-    began = time.monotonic()
     service.signal(signal.SIGTERM)
-    assert service.exit_status() == 0, service.text()
-    assert time.monotonic() - began < 4 + 1
+    assert service.exit_status() == 0, service.text()  # 1 if it takes longer than `grace_s`
     left = service.wait("spool: entries are left for the next start")["entries"]
     assert service.wait("service: workers stopped")["left_on_disk"] == left > 0
     own_redis.signal(signal.SIGCONT)
@@ -324,13 +326,10 @@ def test_stopped_while_a_book_is_begun_again(kit: Any, own_streams: Any) -> None
                 "rest_url": silent.url.replace("ws", "http"),
             }
         },
-        shutdown={"grace_s": 4},
     )
     silent.wait("accepted")
     service.wait("feed: subscribed")
-    began = time.monotonic()
     totals = service.stop()
-    assert time.monotonic() - began < 4
     assert totals["published"] == totals["events"]
 
 
