@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 import time
@@ -37,6 +38,8 @@ _ASKING = 256  # REST requests of this process at a time
 class StopSignals:
     """SIGTERM and SIGINT, for the task that makes it: the first stops, the second forces.
 
+    SIGHUP asks for a reload; where the terminal is gone that we had, it stops, too.
+
     While `supervisor` is set, stopping is its matter. Before and after, when the
     embedded server starts or ends, the task is cancelled.
     """
@@ -49,7 +52,9 @@ class StopSignals:
         self._task = task
         self.reload = asyncio.Event()  # SIGHUP came; its reader clears it
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self.reload.set)
+        ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # by `nohup`
+        self._had_terminal = not ignored and _has_terminal()
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
 
@@ -60,6 +65,12 @@ class StopSignals:
             self.supervisor.stop()
         else:
             self._task.cancel()
+
+    def _on_hangup(self) -> None:
+        if self._had_terminal and not _has_terminal():
+            self._on_signal(signal.SIGHUP)
+        else:
+            self.reload.set()
 
     def ignore(self) -> None:
         """All is done: a signal that comes now no longer changes the exit status."""
@@ -157,6 +168,14 @@ async def run_service(
     signals.ignore()
     _log.info("service: stopped", status=status)
     return status
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _allow_descriptors() -> None:

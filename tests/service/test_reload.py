@@ -1,8 +1,10 @@
 """A new config for a running service: by difference, or not at all."""
 
+import fcntl
 import json
 import os
 import signal
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +265,30 @@ def test_the_socket_is_its_owners(kit: Any, own_streams: Any) -> None:
     assert (status, said) == (0, ["untouched: 1 topic on 1 connection"])
     service.stop()
     assert not path.exists()
+
+
+def test_a_terminal_that_is_closed_is_no_reload(kit: Any, own_streams: Any) -> None:
+    """It sends SIGHUP as well: nobody is there any more, and the service stops."""
+    venue = kit.venue([["serve"]])
+    master, slave = os.openpty()
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+    service = kit.service(
+        own_streams.url,
+        feed("BTC"),
+        venues={"binance": {"ws_url": venue.url}},
+        popen={"preexec_fn": take_terminal, "pass_fds": [slave]},
+    )
+    os.close(slave)
+    service.wait("feed: subscribed")
+    service.signal(signal.SIGHUP)
+    service.wait("reload: done")
+    os.close(master)
+    assert service.exit_status() == 0, service.text()
+    assert service.wait("service: signal received")["signal"] == "SIGHUP"
 
 
 def _children(pid: int) -> list[int]:
