@@ -183,17 +183,17 @@ def test_the_disk_is_full(kit: Any, own_redis: Any, streams_at: Any) -> None:
 
 def test_the_spool_is_full(kit: Any, own_redis: Any, streams_at: Any) -> None:
     """At `spool.max_size` as well."""
-    replay = kit.replay("--speed", "max", "--loop")
+    replay = kit.replay("--speed", "50", "--loop")
     service = kit.service(
         own_redis.url,
         {"venue": "binance", "channels": ["book"], "instruments": ["BTC-USDT"]},
         venues={"binance": {"ws_url": replay.urls["binance"]}},
-        spool={"max_size": "4MiB"},
+        spool={"max_size": "1MiB"},
         log={"level": "info"},
     )
     service.wait("sink: entry dropped", reason="spool_full")
     size = sum(p.stat().st_size for p in (kit.directory / "data/spool").rglob("*.segment"))
-    assert size <= 4 * 1024 * 1024
+    assert size <= 1024 * 1024
     replay.signal(signal.SIGSTOP)
     own_redis.start()
     service.wait("spool: all entries are sent")
