@@ -31,8 +31,18 @@ from ingest.venues.base import Instrument, Topic, Venue
 LogFormat = Literal["console", "json"]
 
 
+class LegPlan(Struct, frozen=True, kw_only=True):
+    """By which way one socket reaches the venue."""
+
+    proxy: str | None = None
+    source_address: str | None = None  # of this machine: an address, or a network interface
+
+
 class ConnectionPlan(Struct, frozen=True, kw_only=True):
-    """One WebSocket connection and what it subscribes to."""
+    """One WebSocket connection and what it subscribes to.
+
+    With redundancy, as many sockets as `legs`, each subscribed to everything.
+    """
 
     name: str  # stands in `md:{venue}:feed:{connection}`; one of a kind
     feed: str
@@ -41,10 +51,16 @@ class ConnectionPlan(Struct, frozen=True, kw_only=True):
     rest_url: str  # "": nothing can be asked for
     topics: tuple[Topic, ...]
     book_snapshot_every_s: float | None = None
-    proxy: str | None = None
+    legs: tuple[LegPlan, ...] = (LegPlan(),)
+    max_age_s: float | None = None  # a socket is replaced before; None: it stays
     impersonate: str | None = None
     ca_file: str | None = None
     verify: bool = True
+
+    @property
+    def rest_leg(self) -> LegPlan:
+        """By which way the REST interface is asked."""
+        return self.legs[0]
 
 
 class SpoolPlan(Struct, frozen=True, kw_only=True):
@@ -202,10 +218,14 @@ def _beyond_limits(connections: Sequence[ConnectionPlan]) -> list[str]:
     notes = []
     for name, own in by_venue.items():
         limits = venues.get(name).limits
-        topics = sum(len({topic.name for topic in connection.topics}) for connection in own)
+        topics = sum(
+            len({topic.name for topic in connection.topics}) * len(connection.legs)
+            for connection in own
+        )
+        sockets = sum(len(connection.legs) for connection in own)
         for what, wanted, most in (
             ("topics", topics, limits.topics_per_host),
-            ("connections", len(own), limits.connections_per_host),
+            ("connections", sockets, limits.connections_per_host),
         ):
             if most is not None and wanted > most:
                 notes.append(f"{name} allows one address {most} {what}; these are {wanted}")
@@ -341,10 +361,23 @@ def _connections(
             rest_url=rest_url(settings, venue),
             topics=part,
             book_snapshot_every_s=feed.book_snapshot_every_s,
-            proxy=settings.proxy,
+            legs=_legs(settings, feed.redundancy),
+            max_age_s=_max_age_s(settings, venue),
             impersonate=settings.impersonate,
             ca_file=settings.ca_file,
             verify=settings.verify,
         )
         for number, (path, part) in enumerate(parts, start=1)
     ]
+
+
+def _legs(settings: VenueConfig, count: int) -> tuple[LegPlan, ...]:
+    return tuple(
+        LegPlan(proxy=settings.proxy_of(leg), source_address=settings.source_address_of(leg))
+        for leg in range(count)
+    )
+
+
+def _max_age_s(settings: VenueConfig, venue: Venue) -> float | None:
+    ages_s = [age for age in (settings.max_age_s, venue.limits.max_age_s) if age is not None]
+    return min(ages_s, default=None)

@@ -81,6 +81,11 @@ class BookTracker:
         return self.synchronised and self._base is None
 
     @property
+    def last(self) -> int | None:
+        """`seq` of what was published last; None: of the book as it is now, nothing was."""
+        return self._base if self._last is None else self._last
+
+    @property
     def in_gap(self) -> bool:
         """A loss is marked, and the book is not whole again."""
         return self._in_gap
@@ -163,10 +168,11 @@ class BookTracker:
             return None
         match self._rule.continuity:
             case "prev_seq":
-                if book.prev_seq != last:
+                if book.prev_seq != last and not _spans(book.prev_seq, last, seq):
                     return _gap(last + 1, book.prev_seq)
             case "first_seq":
-                if book.first_seq != last + 1:
+                before = None if book.first_seq is None else book.first_seq - 1
+                if before != last and not _spans(before, last, seq):
                     return _gap(last + 1, None if book.first_seq is None else book.first_seq - 1)
             case "plus_one":
                 if seq != last + 1:
@@ -279,6 +285,15 @@ class _Pending:
             asks=ladder.asks(),
             seq=last.seq,
         )
+
+
+def _spans(before: int | None, last: int, seq: int) -> bool:
+    """Whether an update behind *before* covers also what is between *last* and itself.
+
+    So it is where another of the venue's servers cuts the same changes elsewhere. As the
+    sizes are absolute, nothing is missing.
+    """
+    return before is not None and before < last < seq
 
 
 def _gap(from_seq: int, to_seq: int | None) -> Gap:

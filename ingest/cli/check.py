@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ingest import codecs, logging
+from ingest import codecs, logging, venues
 from ingest.cli.console import stdout
 from ingest.cli.instruments import describe_age
 from ingest.cli.options import config_argument
@@ -118,21 +118,31 @@ def _what(connection: ConnectionPlan) -> str:
     lines = [redact_text(connection.url), ", ".join(channels), shown]
     if (every_s := connection.book_snapshot_every_s) is not None:
         lines.append(f"a snapshot of each book every {every_s:g} s")
-    if connection.proxy:
-        lines.append(f"through {redact_text(connection.proxy)}")
+    if len(connection.legs) > 1:
+        lines.append(f"{len(connection.legs)} connections, each with all of it")
+    if connection.max_age_s != venues.get(connection.venue).limits.max_age_s:
+        lines.append(f"replaced by a new one within {connection.max_age_s:g} s")
+    for leg in dict.fromkeys(connection.legs):
+        if leg.source_address:
+            lines.append(f"from {leg.source_address}")
+        if leg.proxy:
+            lines.append(f"through {redact_text(leg.proxy)}")
     if not connection.verify:
         lines.append("the venue's certificate is NOT verified")
     return "\n".join(lines)
 
 
 def _summary(config: Config, plan: Plan) -> list[str]:
-    connections = sum(len(worker.connections) for worker in plan.workers)
+    planned = [connection for worker in plan.workers for connection in worker.connections]
+    connections = len(planned)
+    legs = sum(len(connection.legs) for connection in planned)
     streams = sum(worker.topics for worker in plan.workers)
     redis = config.redis
     where = redact_text(redis.url) if redis.url else f"embedded server, data in {config.data_dir}"
     return [
         f"workers    {len(plan.workers)}, with {_topics_each(plan)}",
         f"streams    {streams:,} of market data, {connections:,} of connection events",
+        *([f"redundant  {legs:,} connections to venues in all"] if legs > connections else ()),
         f"redis      {where}",
         f"keys       {redis.key}{_beside(redis)}",
         f"entries    {_kept(redis)}, encoded as {redis.encoding}",

@@ -41,6 +41,8 @@ def _about(venue: Venue) -> dict[str, str]:
     about["limits"] = (
         f"{limits.requests_per_s:g} requests a second, {attempts:,} connects in {per_s:g} s"
     )
+    if limits.max_age_s is not None:
+        about["limits"] += f", a connection lives {limits.max_age_s / 3600:,g} h"
     if venue.books:
         about["books"] = "; ".join(
             f"{channel}: {_checked(rule)}, snapshot {'over REST' if rule.rest else 'in the stream'}"

@@ -40,6 +40,8 @@ def accepts(hint: Any) -> str:
         return one_of(str(value) for value in get_args(hint))
     if origin is tuple:
         of = get_args(hint)[0]
+        if leaf_of(of) is not None:
+            return "a list of such"
         return f"a list of {'mappings' if is_struct(of) else 'names'}"
     if origin is dict:
         return "a mapping of names"

@@ -7,6 +7,7 @@ with secrets masked, what was found.
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -187,6 +188,21 @@ def parse_impersonate(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_.]{1,31}", value):
         raise ValueError(f"use {IMPERSONATE}")
     return value
+
+
+SOURCE_ADDRESS = "an address of this machine, or the name of a network interface"
+_INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
+
+
+def parse_source_address(value: object) -> str:
+    """Where connections come from: 192.0.2.7, 2001:db8::7, eth1."""
+    text = _text(value, SOURCE_ADDRESS)
+    if _INTERFACE.fullmatch(text):
+        return text
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"use {SOURCE_ADDRESS}") from None
 
 
 CA_FILE = "the path of a PEM file that exists"

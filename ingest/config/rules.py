@@ -50,13 +50,16 @@ def check_redis(section: Section) -> None:
 def check_venue(section: Section) -> None:
     """A venue's limit can be lowered only. The last part of the path is the venue's name."""
     name = section.path.removeprefix("venues.")
-    wanted = section.get("topics_per_connection")
-    if wanted is None or name not in venues.names():
+    if name not in venues.names():
         return
-    limit = venues.get(name).limits.topics_per_connection
-    if wanted > limit:
-        found = section.shown("topics_per_connection")
-        section.report("topics_per_connection", f"is {found}; {name} allows at most {limit}")
+    limits = venues.get(name).limits
+    for key, limit in (
+        ("topics_per_connection", limits.topics_per_connection),
+        ("max_age_s", limits.max_age_s),
+    ):
+        wanted = section.get(key)
+        if wanted is not None and limit is not None and wanted > limit:
+            section.report(key, f"is {section.shown(key)}; {name} allows at most {limit:g}")
 
 
 def check_venue_names(section: Section) -> None:

@@ -19,6 +19,7 @@ from ingest.config.leaves import Leaf
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 SecondsOfDays = Annotated[float, Meta(gt=0, le=10_000_000)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=86_400)]
+MaxAgeSeconds = Annotated[float, Meta(ge=1, le=10**8)]
 SnapshotSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=10**12)]
 
@@ -33,6 +34,7 @@ _HttpUrl = Annotated[str, Leaf(leaves.HTTP_URL, leaves.parse_http_url, secret=Tr
 _ProxyUrl = Annotated[str, Leaf(leaves.PROXY_URL, leaves.parse_proxy_url, secret=True)]
 _Impersonate = Annotated[str, Leaf(leaves.IMPERSONATE, leaves.parse_impersonate)]
 _CaFile = Annotated[str, Leaf(leaves.CA_FILE, leaves.parse_ca_file)]
+_SourceAddress = Annotated[str, Leaf(leaves.SOURCE_ADDRESS, leaves.parse_source_address)]
 _Name = Annotated[str, Leaf(leaves.NAME, leaves.parse_name)]
 _Size = Annotated[int, Leaf(leaves.SIZE, leaves.parse_size)]
 _DiskSize = Annotated[int, Leaf(leaves.DISK_SIZE, leaves.parse_disk_size)]
@@ -98,11 +100,22 @@ class VenueConfig(Struct, frozen=True, kw_only=True):
 
     ws_url: _WsUrl | None = None  # without a path: the venue's own path
     rest_url: _HttpUrl | None = None
-    proxy: _ProxyUrl | None = None
+    # Of several, each leg of a redundant feed has the next one; REST has the first.
+    proxy: _ProxyUrl | tuple[_ProxyUrl, ...] | None = None
+    source_address: _SourceAddress | tuple[_SourceAddress, ...] | None = None
     impersonate: _Impersonate | None = None
     topics_per_connection: Count | None = None  # at most the venue's own limit
+    max_age_s: MaxAgeSeconds | None = None  # of a connection; at most the venue's own limit
     ca_file: _CaFile | None = None  # trusted for this venue besides the usual ones
     verify: bool = True  # the venue's certificate and host name
+
+    def proxy_of(self, leg: int) -> str | None:
+        """Return the proxy of a leg, from 0."""
+        return _nth(self.proxy, leg)
+
+    def source_address_of(self, leg: int) -> str | None:
+        """Return where a leg's connection comes from."""
+        return _nth(self.source_address, leg)
 
 
 class Selector(Struct, frozen=True, kw_only=True):
@@ -122,6 +135,8 @@ class FeedConfig(Struct, frozen=True, kw_only=True):
     instruments: tuple[str, ...] | Selector
     name: _Name = ""  # `load` fills in the venue's name and a number
     book_snapshot_every_s: SnapshotSeconds | None = None  # None: no snapshots of ours
+    # Connections that bring the same at any time; each event goes out once.
+    redundancy: Annotated[int, Meta(ge=1, le=4)] = 1
 
 
 class InstrumentsConfig(Struct, frozen=True, kw_only=True):
@@ -193,6 +208,10 @@ class Config(Struct, frozen=True, kw_only=True):
 
 
 _DEFAULT_VENUE = VenueConfig()
+
+
+def _nth(values: str | tuple[str, ...] | None, index: int) -> str | None:
+    return values[index % len(values)] if isinstance(values, tuple) else values
 
 
 def embedded_socket(data_dir: str | Path) -> Path:

@@ -10,6 +10,7 @@ class FeedCounters(Struct, gc=False):
 
     attempts: int = 0  # to connect
     connects: int = 0
+    replaced: int = 0  # connections closed by us, with a new one in their place
     disconnects: dict[str, int] = field(default_factory=dict)  # by reason, attempts included
 
     frames: int = 0
@@ -31,6 +32,8 @@ class FeedCounters(Struct, gc=False):
     trades_missing: int = 0  # trades in them
     trades_backfilled: int = 0  # of those, the ones that came all the same
     trade_repeats: int = 0  # trades that were here already, and were left out
+    # Events left out because another leg of the connection had brought them already.
+    leg_repeats: int = 0
     backfill_requests: int = 0
     backfill_failures: int = 0  # of the requests, those without a usable answer
     stale: int = 0  # times that a subscription went silent

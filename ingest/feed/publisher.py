@@ -74,6 +74,10 @@ class Route:
         self.dropped = outlet.dropped
 
 
+# What a frame had: events or none; None: nobody wants its topic.
+Said = Literal["events", "nothing"] | None
+
+
 class FeedPublisher:
     """Encodes events and hands them to the sink; keeps the gap markers in order.
 
@@ -143,7 +147,7 @@ class FeedPublisher:
         feed = Stream(venue.name, "feed", plan.name)
         self._feed = Outlet(sink, encoder, key_template, feed)
 
-    def publish(self, data: Data, rx: int) -> Literal["events", "nothing"] | None:
+    def publish(self, data: Data, rx: int) -> Said:
         """Decode one data frame and hand over its events, if any; None: nobody wants its topic.
 
         Raises:
@@ -155,7 +159,7 @@ class FeedPublisher:
             return None
         routes[0].heard = True
         error: DecodeError | None = None
-        said: Literal["events", "nothing"] = "nothing"
+        said: Said = "nothing"
         for route in routes:
             # Decoded whole before anything is handed over: half a frame is worse
             # than none.
@@ -163,13 +167,14 @@ class FeedPublisher:
                 events = route.decode(data, rx)
             except DecodeError as exc:
                 # What one of several channels cannot use may be sound for another.
-                self._open_gap(route, "bad_message", rx, ended_by="bad_message")
+                self.bad_message(route, rx)
                 error = exc
                 continue
-            if route.gap or not route.active:
-                self._revive(route, rx)
             if events:
                 said = "events"
+            # As `put`; written out, because this is every frame's way.
+            if route.gap or not route.active:
+                self._revive(route, rx)
             outlet = route.outlet
             if outlet.dropped != route.dropped:
                 self._mark_dropped(route, rx)
@@ -185,6 +190,27 @@ class FeedPublisher:
         if error is not None:
             raise error
         return said
+
+    def bad_message(self, route: Route, rx: int) -> None:
+        """Mark that a message could not be decoded."""
+        self._open_gap(route, "bad_message", rx, ended_by="bad_message")
+
+    def put(self, route: Route, events: Sequence[AnyEvent], rx: int) -> None:
+        """Publish decoded events, whenever received, with the markers that belong before them."""
+        if route.gap or not route.active:
+            self._revive(route, rx)
+        outlet = route.outlet
+        if outlet.dropped != route.dropped:
+            self._mark_dropped(route, rx)
+        if route.tracker is not None:
+            self._publish_book(route, route.tracker, events, rx)
+            return
+        if route.trades is not None:
+            events = self._continued(route, route.trades, events, rx)
+        add = outlet.add
+        for event in events:
+            add(event, event.rx)
+        self._counters.events += len(events)
 
     def publish_snapshot(self, route: Route, snapshot: Book) -> bool:
         """Publish a book that was asked for; False if it is too old: ask again."""
@@ -303,14 +329,36 @@ class FeedPublisher:
 
         Only streams that it fed get the mark, and only one until they are fed again.
         """
-        for routes in self._routes.values():
-            for route in routes:
-                route.left = False
-                if route.active:
-                    route.active = False
-                    # What it remembers is of the session that is over.
-                    route.decode = self._venue.decoder(route.topic.channel)
-                    self._open_gap(route, reason, rx, ended_by="resubscribed")
+        for route in self.routes:
+            self.lose(route, reason, rx)
+
+    def lose(self, route: Route, reason: str, rx: int, *, goes_on: bool = False) -> None:
+        """Mark that a stream's data may be missing from here on; *goes_on*: it still comes."""
+        route.left = False
+        if route.active:
+            route.active = goes_on
+            if not goes_on:
+                # What it remembers is of the session that is over.
+                route.decode = self._venue.decoder(route.topic.channel)
+            self._open_gap(route, reason, rx, ended_by="resubscribed")
+
+    def jump(self, route: Route, rx: int) -> None:
+        """Mark that updates of a book are missing, and that its snapshot comes next."""
+        tracker = route.tracker
+        assert tracker is not None
+        if not tracker.in_gap:
+            self._mark(route, Marker(type="gap", reason="sequence", rx=rx))
+            count(self._counters.book_gaps, "sequence")
+        tracker.reset(in_gap=True)
+
+    @property
+    def routes(self) -> list[Route]:
+        """All of them."""
+        return [route for routes in self._routes.values() for route in routes]
+
+    def routes_of(self, name: str) -> Sequence[Route]:
+        """Return those of one of the venue's names."""
+        return self._routes.get(name, ())
 
     def _publish_book(
         self, route: Route, tracker: BookTracker, events: Sequence[AnyEvent], rx: int
@@ -334,7 +382,7 @@ class FeedPublisher:
             else:
                 self._counters.book_repeats += 1
         for each in checked:
-            add(each, rx)
+            add(each, each.rx)
         self._counters.events += len(checked)
         if route.snapshots is not None and newest is not None:
             self._snapshot(route, tracker, route.snapshots, newest)

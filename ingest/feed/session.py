@@ -10,9 +10,9 @@ import structlog
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters, count, count_words
 from ingest.feed.heartbeat import HeartbeatClock
+from ingest.feed.legs import Leg
 from ingest.feed.ports import FeedSocket
 from ingest.feed.pressure import PressedSink
-from ingest.feed.publisher import FeedPublisher
 from ingest.feed.retry import VenueLeaving
 from ingest.feed.sample import SampledLog
 from ingest.feed.turns import MessageTurns
@@ -45,16 +45,20 @@ class FeedSession:
         ws: FeedSocket,
         venue: Venue,
         topics: tuple[Topic, ...],
-        publisher: FeedPublisher,
+        leg: Leg,
         sink: PressedSink,
         counters: FeedCounters,
         samples: SampledLog,
         *,
         stopping: asyncio.Event,
         on_settled: Callable[[Subscriber], None],
+        on_notice: Callable[[str], None] | None = None,
         turns: Callable[[Callable[[], None]], MessageTurns] | None = None,
     ) -> None:
         """*on_settled* is called once, when every topic has its answer or never gets one.
+
+        *on_notice* is called when the venue announces that the connection will end, with
+        its reason; without it, the connection is left at once.
 
         *turns*: what its requests have to wait for, given what to call when it is time.
 
@@ -63,12 +67,14 @@ class FeedSession:
         self._ws = ws
         self._venue = venue
         self._parse = venue.parser()
-        self._publisher = publisher
+        self.leg = leg
         self._sink = sink
         self._counters = counters
         self._samples = samples
         self._stopping = stopping
         self._on_settled = on_settled
+        self._on_notice = on_notice
+        self._notice = ""  # why the venue is about to end the connection
         self._subscriber = Subscriber(venue, topics, time.monotonic_ns())
         self._heartbeat = (
             HeartbeatClock(venue.heartbeat, time.monotonic()) if venue.heartbeat else None
@@ -95,6 +101,8 @@ class FeedSession:
         except WebSocketClosed as exc:
             if self._leaving is not None:
                 raise VenueLeaving(self._leaving.reason) from exc
+            if self._notice:
+                raise VenueLeaving(self._notice) from exc
             raise
         finally:
             driver.cancel()
@@ -113,7 +121,7 @@ class FeedSession:
         if left is None:
             self.leave("resync")
         else:
-            self._publisher.leaving(left)
+            self.leg.leaving(left)
         self._stir.set()
 
     def drop(self, topics: Sequence[Topic]) -> None:
@@ -208,7 +216,7 @@ class FeedSession:
                 self._on_control(part, payload, rx)
                 continue
             try:
-                said = self._publisher.publish(part, rx)
+                said = self.leg.publish(part, rx)
                 if said is not None:
                     wanted = True
                 elif not self._is_passed_over(part):
@@ -227,7 +235,7 @@ class FeedSession:
             self._counters.control += 1
 
     def _on_data(self, data: Data, payload: bytes, rx: int) -> None:
-        said = self._publisher.publish(data, rx)
+        said = self.leg.publish(data, rx)
         if said is not None:
             self._counters.data += 1
         elif self._is_passed_over(data):
@@ -244,7 +252,7 @@ class FeedSession:
             count(self._counters.passed_over, "not asked for")
 
     def _is_passed_over(self, data: Data) -> bool:
-        return data.shared or self._publisher.is_closed(data.topic)
+        return data.shared or self.leg.is_closed(data.topic)
 
     def _on_unknown(self, payload: bytes) -> None:
         self._counters.unknown_topic += 1
@@ -256,14 +264,14 @@ class FeedSession:
 
     def _on_control(self, inbound: Inbound, payload: bytes, rx: int) -> None:
         if isinstance(inbound, Ack):
-            self._publisher.acknowledged(self._subscriber.on_ack(inbound), rx)
+            self.leg.acknowledged(self._subscriber.on_ack(inbound), rx)
         elif isinstance(inbound, Reject):
             # Topics that are refused for good are reported together, once settled.
             if not self._subscriber.on_reject(inbound):
                 text = f"the venue refused a request: {inbound.message}"
                 self._samples.warning("refused", payload, text)
         elif isinstance(inbound, Reconnect):
-            self._leaving = inbound
+            self._on_reconnect(inbound)
         elif isinstance(inbound, Answer):
             self._answers.append(inbound.payload)
         elif isinstance(inbound, Ignored):
@@ -271,6 +279,13 @@ class FeedSession:
             _log.debug("feed: passed over", reason=inbound.reason)
             return
         self._stir.set()
+
+    def _on_reconnect(self, inbound: Reconnect) -> None:
+        if inbound.lost or self._on_notice is None:
+            self._leaving = inbound
+        elif not self._notice:
+            self._notice = inbound.reason
+            self._on_notice(inbound.reason)
 
     # -- what is sent ----------------------------------------------------------
 

@@ -81,8 +81,8 @@ class StaleWatch:
         stale: list[tuple[Route, Pulse]] = []
         flowing: list[Route] = []
         for route, pulse in self._pulses:
-            heard, route.heard = route.heard, False
-            subscribed = session is not None and route.active
+            heard = session is not None and session.leg.take_heard(route)
+            subscribed = session is not None and session.leg.is_active(route)
             change = pulse.tick(self._now_s, subscribed=subscribed, heard=heard)
             if change == "stale":
                 stale.append((route, pulse))
@@ -104,11 +104,11 @@ class StaleWatch:
         all_silent = all(
             pulse.stale or pulse.silent_s(self._now_s) > FLOOR_S
             for route, pulse in self._pulses
-            if route.active
+            if session.leg.is_active(route)
         )
         if self._can_leave_topic and not (all_silent and len(self._pulses) > 1):
             for route in again:
-                self._publisher.stale(route, time.time_ns())
+                session.leg.stale(route, time.time_ns())
                 session.resubscribe(route.topic)
             self._counters.stale_resubscribes += len(again)
         elif self._now_s >= self._may_leave_s:

@@ -15,7 +15,8 @@ class FeedStatus(Struct, kw_only=True):
 
     name: str
     venue: str
-    state: FeedState
+    state: FeedState  # of several legs, the furthest
+    legs: int = 1  # connections that are live
     topics: int
     active: int  # topics that the venue acknowledged or sends
     stale: int = 0  # topics that are silent now, and should not be
@@ -40,6 +41,7 @@ class Totals(Struct, kw_only=True):
     """What one worker, or several, did all in all; what is logged at the end."""
 
     connects: int = 0
+    replaced: int = 0  # of the connections, those that a new one took the place of
     disconnects: dict[str, int] = field(default_factory=dict)  # by reason
     frames: int = 0  # = data + control + unknown_topic + decode_errors
     data: int = 0
@@ -48,6 +50,7 @@ class Totals(Struct, kw_only=True):
     decode_errors: dict[str, int] = field(default_factory=dict)  # by reason
     passed_over: dict[str, int] = field(default_factory=dict)  # of control and data, by reason
     book_gaps: dict[str, int] = field(default_factory=dict)  # by reason
+    leg_repeats: int = 0  # of the data, events that another leg had brought
     book_repeats: int = 0  # of the data, updates of books that were left out
     # published + dropped + conflated + left_on_disk + unpublished, less what was recovered
     # and the markers that the sink adds by itself (resets, and what it says of conflation)
@@ -63,6 +66,8 @@ class Totals(Struct, kw_only=True):
         """Add the last report of a worker that has ended."""
         for counters in (status.ended, *(feed.counters for feed in status.feeds)):
             self.connects += counters.connects
+            self.replaced += counters.replaced
+            self.leg_repeats += counters.leg_repeats
             merge(self.disconnects, counters.disconnects)
             self.frames += counters.frames
             self.data += counters.data

@@ -130,7 +130,8 @@ class InstrumentSource:
             settings.rest_url or venue.rest_url,
             self._session,
             self._gate,
-            proxy=settings.proxy,
+            proxy=settings.proxy_of(0),
+            interface=settings.source_address_of(0),
             impersonate=settings.impersonate,
             verify=settings.ca_file or settings.verify,
         )

@@ -155,12 +155,14 @@ class Recorder:
             connection.rest_url,
             network,
             self._gate,
-            proxy=connection.proxy,
+            proxy=connection.rest_leg.proxy,
+            interface=connection.rest_leg.source_address,
             impersonate=connection.impersonate,
             verify=connection.ca_file or connection.verify,
         )
         return FeedConnection(
-            connection,
+            # A recording is one connection after the other.
+            structs.replace(connection, legs=connection.legs[:1]),
             plan,
             venue,
             self._sink,
@@ -169,6 +171,7 @@ class Recorder:
             self._gate,
             after_crash=False,
             fetch=rest.fetch if connection.rest_url else None,
+            overlapping=False,
         )
 
     async def _shut_down(self, feeds: "list[asyncio.Task[None]]") -> None:

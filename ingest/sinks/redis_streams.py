@@ -205,8 +205,9 @@ class RedisStreamsSink:
             SinkError: the sink has failed and will not write any more.
         """
         self._publisher.hurry.set()
-        if self._buffer.diverting:
-            # What is on the disk is safe there.
+        away = self._outage_began is not None
+        if self._buffer.diverting or (away and self._spooling is not None):
+            # What is on the disk, or can be left there, is safe.
             timeout_s = min(timeout_s, _FLUSH_SPOOLING_S)
         try:
             async with asyncio.timeout(timeout_s):

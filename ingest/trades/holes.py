@@ -46,6 +46,11 @@ class Hole:
         at = bisect_left(self._ends, number)
         return (self._starts[at], self._ends[at]) if at < len(self._ends) else None
 
+    def misses(self, number: int) -> bool:
+        """Tell whether this id is missing."""
+        piece = self.piece(number)
+        return piece is not None and piece[0] <= number
+
     def take(self, number: int) -> bool:
         """Take one id out; False if it is not missing."""
         at = bisect_left(self._ends, number)

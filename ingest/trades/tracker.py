@@ -72,6 +72,16 @@ class TradeTracker:
         """It is not known yet where the stream stands."""
         return self._recalling
 
+    @property
+    def due(self) -> int | None:
+        """The id that follows the highest seen; None: it is not known where the stream is."""
+        return None if self._recalling or self._next is None else self._top
+
+    def misses(self, number: int) -> bool:
+        """Tell whether the trade of this id was passed over, and not here since."""
+        hole = self._hole(number, number)
+        return hole is not None and hole.misses(number)
+
     def step(self, trades: Sequence[Trade], rx: int) -> Events:
         """Take trades of the stream in; *trades* itself where they simply follow."""
         number = self._top
@@ -138,7 +148,7 @@ class TradeTracker:
         newest: int | None = None
         hole = self._hole(asked[0], asked[1])
         for trade in trades:
-            number = _number(trade)
+            number = number_of(trade)
             if number is None:
                 continue
             newest = number if newest is None else max(newest, number)
@@ -167,7 +177,7 @@ class TradeTracker:
             if len(self._early) >= _MOST_HELD or self._room.left <= 0:
                 out += self.recall(None, None, rx)
             return
-        number = _number(trade)
+        number = number_of(trade)
         if number is None:
             out.append(trade)  # against the venue's word; there is no order to keep
             return
@@ -291,7 +301,8 @@ class TradeTracker:
         return None
 
 
-def _number(trade: Trade) -> int | None:
+def number_of(trade: Trade) -> int | None:
+    """Return the number by which a venue's trades follow each other; None: it has none."""
     if trade.seq is not None:
         return trade.seq
     try:

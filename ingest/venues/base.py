@@ -67,9 +67,13 @@ class Answer(Struct, frozen=True, gc=False):
 
 
 class Reconnect(Struct, frozen=True, gc=False):
-    """The connection will go away, as the venue announces, or has lost data: open another."""
+    """The connection will go away, as the venue announces: open another beside it.
+
+    `lost`: it is of no use any more, because it has lost data, or because no more comes.
+    """
 
     reason: str
+    lost: bool = False
 
 
 class Ignored(Struct, frozen=True, gc=False):
@@ -96,6 +100,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     requests_per_s: float  # messages towards the venue, pings included
     connects: tuple[int, float]  # attempts, per this many seconds
     ack_timeout_s: float = 10.0
+    max_age_s: float | None = None  # of a connection: the venue ends it then; None: it does not
     # From the opening of a connection to our first request.
     first_request_after_s: float = 0.0
     # Messages of all our connections together, per this many seconds, where the venue

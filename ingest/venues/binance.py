@@ -111,6 +111,7 @@ VENUE = Venue(
         # disconnected: one is left for those.
         requests_per_s=4.0,
         connects=(300, 300.0),  # "300 connections per attempt every 5 minutes per IP"
+        max_age_s=86_400.0,  # "A single connection … is only valid for 24 hours"
     ),
     channels={
         "trade": ChannelSpec(topic="{symbol_lower}@trade", decode=streams.trade),

@@ -72,6 +72,7 @@ def limits(topics_per_connection: int) -> Limits:
         # disconnected: two are left for those.
         requests_per_s=8.0,
         connects=(300, 300.0),  # "300 connections per attempt every 5 minutes per IP"
+        max_age_s=86_400.0,  # "A single connection is only valid for 24 hours"
     )
 
 

@@ -251,7 +251,7 @@ class _Parser:
         if self._has_sequence and not self._follows(message, body):
             # Which channel it was of, nobody can tell: all begin again.
             self._is_lost = True
-            return Reconnect("a message of the connection is missing")
+            return Reconnect("a message of the connection is missing", lost=True)
         if body == b'"hb"':
             return Ignored("heartbeat")
         topic = self._topics.get(message.channel)

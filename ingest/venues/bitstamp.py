@@ -323,6 +323,7 @@ VENUE = Venue(
         # complaint (a probe of 2026-09-15); this keeps well below.
         requests_per_s=20.0,
         connects=(60, 60.0),  # none is published either
+        max_age_s=90 * 86_400.0,  # 90 days (from memory); bts:request_reconnect comes before
     ),
     channels={
         "trade": ChannelSpec(topic="live_trades_{symbol}", decode=_trade),

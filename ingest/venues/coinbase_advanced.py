@@ -172,7 +172,8 @@ def _new_parser() -> Parse:
                 # What is missing may be of any topic: only a new connection makes
                 # every book whole again.
                 has_gap = True
-                return Reconnect(f"sequence_num {number} after {due - 1}: messages were lost")
+                text = f"sequence_num {number} after {due - 1}: messages were lost"
+                return Reconnect(text, lost=True)
         return Ignored("after a lost message") if has_gap else _split(frame)
 
     return parse

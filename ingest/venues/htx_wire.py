@@ -129,7 +129,7 @@ def _notification(frame: _Frame, body: bytes) -> Inbound:
             return Ack(topics=topics)
         return Reject(frame.err_msg or "", _text(frame.err_code), _request_id(frame.cid), topics)
     if frame.op == "close":
-        return Reconnect("close")
+        return Reconnect("close", lost=True)
     if frame.op == "unsub":
         return Ignored("unsubbed")
     raise DecodeError("unknown_frame", f"htx frame: unknown op {frame.op[:40]!r}")

@@ -181,7 +181,7 @@ def _subscription_status(frame: _Event) -> Inbound:
         if frame.reqid is not None:
             return Ignored("unsubscribed")
         # Not at our wish, which has a number: a fresh connection subscribes anew.
-        return Reconnect("unsubscribed by the venue")
+        return Reconnect("unsubscribed by the venue", lost=True)
     raise DecodeError("unknown_frame", f"kraken-v1: subscription is {frame.status[:40]!r}")
 
 

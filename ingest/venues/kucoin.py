@@ -455,6 +455,7 @@ VENUE = Venue(
         # 100 per 10 seconds, pings included: one in ten is left for those.
         requests_per_s=9.0,
         connects=(30, 60.0),  # "Connection Limit: 30 per minute"
+        max_age_s=86_400.0,  # the ticket is good for 24 hours, and the connection with it
     ),
     channels={
         "trade": ChannelSpec(topic="/market/match:{symbol}", decode=_trade),

@@ -139,11 +139,23 @@ class WorkerService:
                 connection.rest_url,
                 self._session,
                 self._gate,
-                proxy=connection.proxy,
+                proxy=connection.rest_leg.proxy,
+                interface=connection.rest_leg.source_address,
                 impersonate=connection.impersonate,
                 verify=connection.ca_file or connection.verify,
             )
         return client
+
+    def renew(self, connection: str, reason: str) -> bool:
+        """Replace the sockets of a connection by new ones, without a loss; returns at once.
+
+        False: this worker has no connection of that name.
+        """
+        for feed in self._feeds:
+            if feed.name == connection:
+                feed.renew(reason)
+                return True
+        return False
 
     def _start(self, feed: FeedConnection) -> None:
         self._running[feed] = task = asyncio.create_task(feed.run(), name=feed.name)

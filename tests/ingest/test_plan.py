@@ -181,7 +181,7 @@ def test_a_worker_plan_goes_through_a_pipe() -> None:
     assert (worker.log_level, worker.log_format) == ("debug", "json")
     assert worker.topics == 3
     only = worker.connections[0]
-    assert (only.url, only.proxy, only.impersonate, only.verify) == (
+    assert (only.url, only.rest_leg.proxy, only.impersonate, only.verify) == (
         "wss://h/p",
         "http://joe:pw@p:1",
         "chrome",
@@ -233,3 +233,29 @@ def test_a_selector_cannot_be_planned() -> None:
     )
     with pytest.raises(TypeError, match="must be resolved before planning"):
         plan(Config(feeds=(selecting,)))
+
+
+def test_legs() -> None:
+    """Each has the next of the lists; REST the first of each. All count by the venue's limits."""
+    config = Config(
+        feeds=(structs.replace(feed("a", 3), redundancy=3), feed("b", 1)),
+        venues={
+            "binance": VenueConfig(
+                proxy=("http://p:1", "http://p:2"), source_address="eth1", max_age_s=60.0
+            )
+        },
+    )
+    first, second = make_plan(config, cores=1, redis_url="").workers[0].connections
+
+    assert [(leg.proxy, leg.source_address) for leg in first.legs] == [
+        *[("http://p:1", "eth1"), ("http://p:2", "eth1"), ("http://p:1", "eth1")],
+    ]
+    assert (first.rest_leg, len(second.legs)) == (first.legs[0], 1)
+    assert first.max_age_s == 60.0
+    assert (
+        make_plan(Config(feeds=(feed("a", 1),)), cores=1, redis_url="")
+        .workers[0]
+        .connections[0]
+        .max_age_s
+        == 86_400.0
+    )

@@ -84,6 +84,7 @@ class Connection:
         self.gone = asyncio.Event()
         self.muted = False
         self.sent = 0  # trades
+        self.pongs = 0
         self.asked = False
         self.listening: asyncio.Task[None] | None = None
 
@@ -214,6 +215,8 @@ class Connection:
                     self.requests.put_nowait(json.loads(payload))
                 elif opcode == _PING and not self.muted:
                     self.writer.write(frame(_PONG, payload))
+                elif opcode == _PONG:
+                    self.pongs += 1
                 elif opcode == _CLOSE:
                     code = int.from_bytes(payload[:2], "big")
                     say("close", n=self.number, code=code, sent=self.sent)

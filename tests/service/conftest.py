@@ -24,6 +24,7 @@ from ingest.embedded import server_binary
 DEADLINE_S = 30.0
 ROOT = Path(__file__).parents[2]
 SCRIPTED_VENUE = ROOT / "tests/servers/scripted_venue.py"
+SHARED_MARKET = ROOT / "tests/servers/shared_market.py"
 OKX_BOOKS = ROOT / "tests/servers/okx_books.py"
 
 
@@ -384,6 +385,9 @@ class Kit:
 
     def okx_books(self) -> Venue:
         return self._keep(Venue(str(OKX_BOOKS)))
+
+    def market(self, seed: int, faults: str) -> Venue:
+        return self._keep(Venue(str(SHARED_MARKET), "--seed", str(seed), "--faults", faults))
 
     def strict(self, family: str, **options: Any) -> StrictVenue:
         return self._keep(StrictVenue(family, **options))

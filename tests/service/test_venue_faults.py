@@ -22,7 +22,6 @@ WRONG_KEY = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: aaaaaaaaaaaaaaaaaaaaaaaaaaa=\r\n\r\n"
 )
-MAINTENANCE = json.dumps({"e": "serverShutdown", "E": 1})
 # What the venue does with a connection, and what the loss of it is called.
 FAULTS: dict[str, tuple[list[list[Any]], str]] = {
     "answers 403": ([["http", 403]], "http_403"),
@@ -50,7 +49,6 @@ FAULTS: dict[str, tuple[list[list[Any]], str]] = {
     "announces 4 GiB": ([*UP, sent(b"\x81\x7f\0\0\0\1\0\0\0\0"), STAY], "message_too_large"),
     "half a frame, then silence": ([*UP, ["mute"], sent(b"\x81\x05ab"), STAY], "ping_timeout"),
     "silence": ([*UP, ["mute"], STAY], "ping_timeout"),
-    "announces maintenance": ([*UP, ["text", MAINTENANCE], STAY], "venue_leaving"),
 }
 
 
@@ -180,7 +178,7 @@ def test_counters(outcome: Outcome) -> None:
     assert totals["decode_errors"] == {r: bad.count(r) for r in bad if r != "unknown_topic"}
     trades = [e for e in outcome.trades if "id" in e]
     assert totals["data"] == len(trades)
-    assert totals["control"] == FED + 2 + 1  # an ack each, one notice
+    assert totals["control"] == FED + 2  # an ack each
     assert totals["frames"] == len(trades) + totals["control"] + len(bad)
     assert totals["events"] == totals["published"] == len(outcome.trades) + len(outcome.feed)
     assert totals["dropped"] == {}

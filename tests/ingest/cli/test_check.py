@@ -56,6 +56,29 @@ def test_the_plan_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "hunter2" not in result.output
 
 
+def test_redundancy_is_shown(tmp_path: Path) -> None:
+    """How many connections each has, by which ways, and how many that makes in all."""
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "venues: {binance: {source_address: [eth0, 192.0.2.7], max_age_s: 3600}}\n"
+        "feeds:\n"
+        "  - {venue: binance, channels: [trade], instruments: [BTC-USDT], redundancy: 2}\n"
+        "  - {venue: okx, channels: [trade], instruments: [BTC-USDT]}\n"
+    )
+
+    result = CliRunner().invoke(main, ["check", str(path)])
+
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    start = lines.index("2 connections, each with all of it")
+    assert lines[start : start + 4] == [
+        "2 connections, each with all of it",
+        "replaced by a new one within 3600 s",
+        "from eth0",
+        "from 192.0.2.7",
+    ]
+    assert "redundant  3 connections to venues in all" in lines
+
+
 def test_it_fits_a_terminal_of_80_columns() -> None:
     """Nothing is cut off: long texts go on in the next line."""
     names = ", ".join(f"A{i}-USDT" for i in range(40))

@@ -29,6 +29,7 @@ def make_venue(name: str, channels: list[str], intervals: list[str]) -> Venue:
             request_bytes=4096,
             requests_per_s=5.0,
             connects=(10, 1.0),
+            max_age_s=3600.0,
         ),
         channels={
             channel: ChannelSpec(topic=f"{{symbol}}@{channel}", decode=lambda data, rx: [])

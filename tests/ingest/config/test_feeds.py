@@ -19,7 +19,8 @@ Bad = Callable[..., list[str]]
             "feeds: [trade]",
             [
                 'f.yaml:1: feeds[0] is "trade"; '
-                "use a mapping with venue, channels, instruments, name, book_snapshot_every_s"
+                "use a mapping with venue, channels, instruments, name, book_snapshot_every_s, "
+                "redundancy"
             ],
         ),
         (

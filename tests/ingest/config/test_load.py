@@ -221,6 +221,19 @@ def test_the_configs_that_ship_are_sound(name: str, monkeypatch: pytest.MonkeyPa
             ["f.yaml:1: venues.alpha.topics_per_connection is 11; alpha allows at most 10"],
         ),
         (
+            "venues: {alpha: {max_age_s: 7200}}",
+            ["f.yaml:1: venues.alpha.max_age_s is 7200; alpha allows at most 3600"],
+        ),
+        (
+            "venues: {alpha: {source_address: [127.0.0.1, no way], proxy: ['http://h:1', h]}}",
+            [
+                'f.yaml:1: venues.alpha.proxy[1] is "h"; use a URL http://, https://, socks4://, '
+                "socks5:// or socks5h://[user:password@]host:port",
+                'f.yaml:1: venues.alpha.source_address[1] is "no way"; '
+                "use an address of this machine, or the name of a network interface",
+            ],
+        ),
+        (
             "venues: {alpha: {ca_file: /no/such.pem}}",
             [
                 'f.yaml:1: venues.alpha.ca_file is "/no/such.pem"; there is no such file; '

@@ -11,6 +11,7 @@ from msgspec import structs
 from ingest import codecs, venues
 from ingest.config.schema import WhenSlowConfig
 from ingest.feed.counters import FeedCounters
+from ingest.feed.legs import Leg, Legs
 from ingest.feed.publisher import FeedPublisher, Route
 from ingest.plan import ConnectionPlan
 from ingest.venues.base import Venue
@@ -172,6 +173,11 @@ class Kit:
             recalling=recalling,
             when_slow=when_slow or WhenSlowConfig(),
         )
+
+    @staticmethod
+    def leg(publisher: FeedPublisher, counters: FeedCounters, venue: str = "binance") -> Leg:
+        """The only one of its connection."""
+        return Legs(venues.get(venue), publisher, counters, redundant=False).open()
 
     @staticmethod
     def trade(symbol: str, number: int, **changes: Any) -> dict[str, Any]:

@@ -537,7 +537,7 @@ class Run:
             ws,
             venue,
             plan.topics,
-            self.publisher,
+            kit.leg(self.publisher, self.counters),
             sink,
             self.counters,
             SampledLog(),

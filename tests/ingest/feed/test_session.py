@@ -43,7 +43,7 @@ class Run:
             ws,
             structs.replace(venues.get(plan.venue), **venue_changes),
             plan.topics,
-            kit.publisher(plan, sink, self.counters),
+            kit.leg(kit.publisher(plan, sink, self.counters), self.counters),
             sink,
             self.counters,
             SampledLog(),

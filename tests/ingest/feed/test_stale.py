@@ -8,6 +8,7 @@ from msgspec import structs
 
 from ingest import venues
 from ingest.feed.counters import FeedCounters
+from ingest.feed.legs import Leg
 from ingest.feed.publisher import FeedPublisher
 from ingest.feed.stale import StaleWatch
 from ingest.venues.base import BookRule, Data, Topic, Venue
@@ -20,7 +21,8 @@ FEED, BTC, ETH = (
 
 
 class FakeSession:
-    def __init__(self) -> None:
+    def __init__(self, leg: Leg) -> None:
+        self.leg = leg
         self.blocked = False
         self.resubscribed: list[str] = []
         self.left: list[str] = []
@@ -41,7 +43,8 @@ class Feed:
         plan = kit.plan("BTC-USDT", "ETH-USDT", channels=(channel,))
         self.topics = plan.topics
         self.publisher: FeedPublisher = kit.publisher(plan, sink, self.counters, venue=venue)
-        self.session: FakeSession | None = FakeSession()
+        self.leg = kit.leg(self.publisher, self.counters)
+        self.session: FakeSession | None = FakeSession(self.leg)
         self.watch = StaleWatch(
             venue,
             self.publisher,

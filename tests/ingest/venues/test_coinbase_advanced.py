@@ -82,7 +82,7 @@ def test_lost_message_ends_the_connection() -> None:
     assert parser(frame(**HEARTBEAT, sequence_num=4)) == Ignored("heartbeats")
     assert parser(frame(**HEARTBEAT, sequence_num=4)) == Ignored("repeated sequence_num")
     lost = parser(frame(**HEARTBEAT, sequence_num=7))
-    assert lost == Reconnect("sequence_num 7 after 4: messages were lost")
+    assert lost == Reconnect("sequence_num 7 after 4: messages were lost", lost=True)
     # What still comes does not fit what is missing.
     assert parser(book) == Ignored("after a lost message")
     assert isinstance(VENUE.parser()(book), list)

@@ -69,7 +69,7 @@ SPOT, COINM, USDM = (venues.get(name) for name in ("htx", "htx-coinm", "htx-usdm
                 topics=("public.NO-USDT.funding_rate",),
             ),
         ),
-        (b'{"op":"close","ts":1489474082831}', Reconnect("close")),
+        (b'{"op":"close","ts":1489474082831}', Reconnect("close", lost=True)),
     ],
 )
 def test_control_frames(frame: bytes, expected: Inbound) -> None:

@@ -54,7 +54,7 @@ def parse(frame: bytes) -> Inbound | list[Inbound]:
         (
             b'{"channelName":"trade","event":"subscriptionStatus","pair":"XBT/USD",'
             b'"status":"unsubscribed","subscription":{"name":"trade"}}',
-            Reconnect("unsubscribed by the venue"),
+            Reconnect("unsubscribed by the venue", lost=True),
         ),
         (
             b'{"channelID":1,"channelName":"trade","event":"subscriptionStatus","pair":"XBT/USD",'
