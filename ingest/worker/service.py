@@ -78,7 +78,7 @@ class WorkerService:
         self._reports: ReportPipe | None = None
         self._unread = b""  # of the supervisor's lines, one that has not come to its end
         self._gate = Gate(self._ask_supervisor)
-        self._rest_clients: dict[ConnectionPlan, RestClient] = {}  # by the way
+        self._rest_clients: dict[tuple[object, ...], RestClient] = {}  # by the way
         self._feeds = [
             self._feed(connection, after_crash=start.restarts > 0)
             for connection in plan.connections
@@ -117,7 +117,8 @@ class WorkerService:
 
     def _feed(self, connection: ConnectionPlan, *, after_crash: bool) -> FeedConnection:
         venue = venues.get(connection.venue)
-        return FeedConnection(
+        # By the way that the connection has now: it may have another one later.
+        feed = FeedConnection(
             connection,
             self._plan,
             venue,
@@ -126,12 +127,16 @@ class WorkerService:
             self._session,
             self._gate,
             after_crash=after_crash,
-            fetch=self._rest(connection, venue).fetch if connection.rest_url else None,
+            fetch=(lambda asked: self._rest(feed.plan, venue).fetch(asked))
+            if connection.rest_url
+            else None,
         )
+        return feed
 
     def _rest(self, connection: ConnectionPlan, venue: Venue) -> RestClient:
         """Return the client that all connections share which are reached alike."""
-        way = structs.replace(connection, name="", feed="", url="", topics=())
+        leg, verify = connection.rest_leg, connection.ca_file or connection.verify
+        way = (venue.name, connection.rest_url, leg, connection.impersonate, verify)
         client = self._rest_clients.get(way)
         if client is None:
             client = self._rest_clients[way] = RestClient(
@@ -139,10 +144,10 @@ class WorkerService:
                 connection.rest_url,
                 self._session,
                 self._gate,
-                proxy=connection.rest_leg.proxy,
-                interface=connection.rest_leg.source_address,
+                proxy=leg.proxy,
+                interface=leg.source_address,
                 impersonate=connection.impersonate,
-                verify=connection.ca_file or connection.verify,
+                verify=verify,
             )
         return client
 
@@ -184,7 +189,9 @@ class WorkerService:
                 feed.drop(less.topics, less.reason)
 
     def _on_change(self, connection: ConnectionPlan) -> None:
-        """Its successor writes into the same streams: through this sink, behind it.
+        """Beside the old one, if it is another way to the same place; else after it.
+
+        Its successor writes into the same streams: through this sink, behind it.
 
         It begins when the old one is over: two of a kind are not allowed everywhere.
         """
@@ -197,6 +204,9 @@ class WorkerService:
             return
         for old in self._feeds:
             if old.name == name:
+                if old.reroute(connection):
+                    del self._successors[name]
+                    return
                 old.drop(connection.topics, "reloaded")
                 self._running[old].add_done_callback(lambda _: self._succeed(name))
                 return
