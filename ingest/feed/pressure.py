@@ -22,6 +22,11 @@ class PressedSink:
         """Whether to stop reading."""
         return self._sink.full or (self._blocks and self._sink.slow)
 
+    @property
+    def slow(self) -> bool:
+        """Whether the sink has to catch up."""
+        return self._sink.slow
+
     async def wait_writable(self) -> None:
         """Return once there is no reason not to read."""
         await self._sink.wait_writable(caught_up=self._blocks)

@@ -90,10 +90,10 @@ class Preface:
 class PendingBuffer:
     """First in, first out. Counts an entry until it is released, taken or not.
 
-    With somewhere to go beyond memory, entries go there from the high watermark on,
-    all that wait first, until whoever takes them says that they can wait here again.
-    Without, `full` turns true at the high watermark, and `on_writable` is called once it
-    has drained to the low one; at the limit entries are dropped and counted.
+    `full` turns true at the high watermark, and `on_writable` is called once it has
+    drained to the low one. At the limit entries are dropped and counted; or, with
+    somewhere to go beyond memory, everything goes there, what waits first, until
+    whoever takes it says that entries can wait here again.
     """
 
     def __init__(self, settings: SinkSettings, counters: SinkCounters) -> None:
@@ -113,8 +113,6 @@ class PendingBuffer:
     def divert_to(self, overflow: "Overflow") -> None:
         """Send there, from now on, what is too much for memory."""
         self._overflow = overflow
-        self._high_entries = self._settings.max_pending_entries // 4
-        self._high_bytes = self._settings.max_pending_bytes // 4
         self.diverting = overflow.spool.unread
 
     def __len__(self) -> int:
@@ -130,14 +128,12 @@ class PendingBuffer:
         entries = counters.pending_entries + 1
         pending_bytes = counters.pending_bytes + size
         if entries > self._high_entries or pending_bytes > self._high_bytes:
-            if self.divert():
-                return self._divert(entry)
             self.full = True
             if (
                 entries > self._settings.max_pending_entries
                 or pending_bytes > self._settings.max_pending_bytes
             ):
-                return self._drop(entry, "sink_full")
+                return self._divert(entry) if self.divert() else self._drop(entry, "sink_full")
         if size > self._settings.max_entry_bytes:
             return self._drop(entry, "too_large")
         counters.pending_entries = entries
@@ -164,6 +160,9 @@ class PendingBuffer:
             counters.pending_bytes -= len(entry[3])
             if reason := overflow.put(entry):
                 self._count_drop(entry, reason)
+        if self.full:
+            self.full = False
+            self.on_writable()
         return True
 
     def _divert(self, entry: Entry) -> bool:

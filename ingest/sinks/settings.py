@@ -45,10 +45,12 @@ class SinkSettings(Struct, frozen=True, kw_only=True):
     wait_timeout_s: float = 1.0
     max_age_s: float | None = None  # older entries are trimmed; None: only `maxlen` trims
     # Where entries go while the server takes none, or too few; None: they stay in memory.
-    # They go there from a quarter of what may be pending, or when nothing was
-    # acknowledged for `spool_after_s` although something was sent.
+    # They go there when nothing was acknowledged for `spool_after_s` although something was
+    # sent, or the buffer was full for `spool_full_after_s`: a burst, or a venue faster than
+    # this process, only has to wait.
     spool: SpoolSettings | None = None
     spool_after_s: float = 1.0
+    spool_full_after_s: float = 5.0
     max_spool_age_s: float | None = None  # older ones are dropped when it is their turn
     connect_timeout_s: float = 5.0
     reply_timeout_s: float = 5.0  # without a single byte from the server

@@ -76,6 +76,7 @@ class Spooling:
     async def run(self) -> None:
         """See to what has its time: an outage that lasts, files that are to be synced."""
         batches, progress_s = self._counters.batches, time.monotonic()
+        flowing_s = progress_s  # when nobody had to wait for room
         synced_s = time.monotonic()
         diverting = self._buffer.diverting
         while True:
@@ -83,7 +84,12 @@ class Spooling:
             now_s, counters = time.monotonic(), self._counters
             if counters.batches != batches or not counters.pending_entries:
                 batches, progress_s = counters.batches, now_s
-            elif not self._buffer.diverting and now_s - progress_s > self._settings.spool_after_s:
+            if not self._buffer.full:
+                flowing_s = now_s
+            if not self._buffer.diverting and (
+                now_s - progress_s > self._settings.spool_after_s
+                or now_s - flowing_s > self._settings.spool_full_after_s
+            ):
                 self._buffer.divert()
             if self._buffer.diverting != diverting:
                 diverting = self._buffer.diverting

@@ -155,7 +155,7 @@ def test_while_redis_is_away(kit: Any) -> None:
     assert totals["data"] == 5
     assert totals["left_on_disk"] == totals["events"] == 5 + 2  # connected, disconnected
     assert totals["unpublished"] == 0
-    assert service.wait("sink: closed with entries not published")["entries"] == 7
+    assert service.wait("spool: entries are left for the next start")["entries"] == 7
 
 
 def test_a_venue_that_does_not_answer_the_close(kit: Any, own_streams: Any) -> None:

@@ -23,6 +23,7 @@ def spool(tmp_path: Path) -> dict[str, Any]:
     return {
         "spool": SpoolSettings(directory=str(tmp_path / "spool"), segment_bytes=20_000),
         "spool_after_s": 0.05,
+        "spool_full_after_s": 0.1,
         "max_batch_entries": 50,
     }
 
