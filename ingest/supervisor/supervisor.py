@@ -28,7 +28,9 @@ _HEALTHY_AFTER_S = 30.0
 # A worker reports twice a second from the loop that does the work. Silence for so
 # long means that the loop is stuck.
 _HUNG_AFTER_S = 30.0
-_SECOND_LOOK_S = 1.0
+# One that starts has modules to load first, on a machine that may be busy.
+_STARTED_AFTER_S = 120.0
+_LOOK_S = 1.0
 
 
 class Supervisor:
@@ -228,18 +230,24 @@ class Supervisor:
     async def _watch(self, number: int, process: WorkerProcess) -> None:
         """End a worker whose loop has stopped turning: it cannot end itself."""
         while True:
-            silent_s = time.monotonic() - self._heard[number]
-            if silent_s >= _HUNG_AFTER_S:
+            if self._left_s(number, process) <= 0:
                 # Perhaps we were stopped, not it: read first what waits in the pipe.
-                await asyncio.sleep(_SECOND_LOOK_S)
-                if time.monotonic() - self._heard[number] < _HUNG_AFTER_S:
+                await asyncio.sleep(_LOOK_S)
+                if self._left_s(number, process) > 0:
                     continue
                 _log.error("supervisor: worker hangs, ending it", worker=number, pid=process.pid)
                 process.signal(signal.SIGABRT)
                 await asyncio.sleep(2.0)
                 process.signal(signal.SIGKILL)
                 return
-            await asyncio.sleep(_HUNG_AFTER_S - silent_s)
+            await asyncio.sleep(min(self._left_s(number, process), _LOOK_S))
+
+    def _left_s(self, number: int, process: WorkerProcess) -> float:
+        """Return how long a worker may still be silent."""
+        status = self.statuses.get(number)
+        started = status is not None and status.pid == process.pid
+        silent_s = time.monotonic() - self._heard[number]
+        return (_HUNG_AFTER_S if started else _STARTED_AFTER_S) - silent_s
 
     async def _enforce_grace(self, keepers: "list[asyncio.Task[None]]") -> None:
         await self._stopping.wait()

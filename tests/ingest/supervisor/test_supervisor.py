@@ -182,6 +182,22 @@ while True:
     assert died["died_of"] == "SIGABRT"
 
 
+async def test_a_worker_that_takes_its_time_to_start(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first report it has more time, but not for ever."""
+    monkeypatch.setattr(supervisor, "_HUNG_AFTER_S", 0.1)
+    monkeypatch.setattr(supervisor, "_LOOK_S", 0.01)
+    worker("time.sleep(0.5); report(3); time.sleep(60)")
+    async with running() as service:
+        await until(lambda: bool(service.statuses))
+        assert (service.restarts, service.totals().frames) == (0, 3)
+    monkeypatch.setattr(supervisor, "_STARTED_AFTER_S", 0.2)
+    worker("time.sleep(60)")
+    async with running() as service:
+        await until(lambda: service.restarts == 1)
+
+
 async def test_no_room_for_another_process(
     worker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
