@@ -2,11 +2,14 @@
 
 import pytest
 
+LONG_TIMEOUT_S = 3600  # in place of pyproject.toml's
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "long" in config.getoption("markexpr"):
-        return
+    asked = "long" in config.getoption("markexpr")
     skip = pytest.mark.skip(reason="takes minutes; to run it: scripts/test -m long")
     for item in items:
         if item.get_closest_marker("long"):
-            item.add_marker(skip)
+            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_S) if asked else skip)
+        elif item.get_closest_marker("docker"):
+            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_S))

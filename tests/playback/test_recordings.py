@@ -57,7 +57,7 @@ def test_all_of_it_and_nothing_else(
         if "--within" in speed:
             pytest.skip(f"{name}: {dict(wanted.reasons)}; see `max`")
         said = refused(wanted, files)
-        report.rows[name] |= {"data": 0, "said": said}
+        report.state(name, data=0, said=said)
         return
     over_rest = [i for i in wanted.books if wanted.snapshots[i]]
     if "--within" in speed and not over_rest:
@@ -68,11 +68,12 @@ def test_all_of_it_and_nothing_else(
 
     outcome = play(wanted, paths, speed=speed, is_done=is_done)
     checked = compare(wanted, outcome).values()
-    report.rows[name] |= {
-        "data": wanted.data,
-        "books": len(checked),
-        "said": _words(wanted.other | wanted.unread | {"nothing new": wanted.nothing}),
-    }
+    report.state(
+        name,
+        data=wanted.data,
+        books=len(checked),
+        said=_words(wanted.other | wanted.unread | {"nothing new": wanted.nothing}),
+    )
     report.count(
         name,
         entries=sum(map(len, outcome.streams.values())),

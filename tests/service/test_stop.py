@@ -2,13 +2,14 @@
 
 import os
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.servers.ports import closed_port
 
 FEED = {"venue": "binance", "channels": ["trade"], "instruments": ["BTC-USDT"]}
 TRADE = "md:binance:trade:BTC-USDT"
@@ -22,14 +23,6 @@ TOPICS = {
     "md:okx:ticker:ZEN-USDT": "tickers:ZEN-USDT",
     "md:okx:book:ZEN-USDT": "books:ZEN-USDT",
 }
-
-
-def closed_port() -> int:
-    """A port that refuses connections."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 def terminate(service: Any) -> None:
@@ -124,13 +117,14 @@ def test_while_the_venue_hangs_in_the_handshake(kit: Any, own_streams: Any) -> N
 
 def test_while_backing_off(kit: Any, own_streams: Any) -> None:
     """The delay is cut short."""
-    service = kit.service(
-        own_streams.url,
-        FEED,
-        venues={"binance": {"ws_url": f"ws://127.0.0.1:{closed_port()}"}},
-        reconnect={"base_s": 10_000, "cap_s": 10_000},
-    )
-    service.wait("feed: not connected", reason="refused")
+    with closed_port() as port:
+        service = kit.service(
+            own_streams.url,
+            FEED,
+            venues={"binance": {"ws_url": f"ws://127.0.0.1:{port}"}},
+            reconnect={"base_s": 10_000, "cap_s": 10_000},
+        )
+        service.wait("feed: not connected", reason="refused")
     began = time.monotonic()
 
     assert service.stop()["disconnects"] == {"refused": 1}

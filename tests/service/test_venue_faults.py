@@ -1,10 +1,11 @@
 """One connection through everything a venue can do wrong; at the end all is well again."""
 
 import json
-import socket
 from typing import Any
 
 import pytest
+
+from tests.servers.ports import closed_port
 
 TRADE = "md:binance:trade:BTC-USDT"
 FEED = "md:binance:feed:binance-1"
@@ -50,14 +51,6 @@ FAULTS: dict[str, tuple[list[list[Any]], str]] = {
     "half a frame, then silence": ([*UP, ["mute"], sent(b"\x81\x05ab"), STAY], "ping_timeout"),
     "silence": ([*UP, ["mute"], STAY], "ping_timeout"),
 }
-
-
-def closed_port() -> int:
-    """A port that refuses connections, until somebody listens there."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 def trade(**changes: Any) -> str:
@@ -197,14 +190,14 @@ def test_the_log_is_readable(outcome: Outcome) -> None:
 
 def test_a_venue_that_is_not_there_yet(kit: Any, own_streams: Any) -> None:
     """Refused again and again; once it is there, data flows."""
-    port = closed_port()
-    service = kit.service(
-        own_streams.url,
-        {"venue": "binance", "channels": ["trade"], "instruments": ["BTC-USDT"]},
-        venues={"binance": {"ws_url": f"ws://127.0.0.1:{port}"}},
-    )
-    service.wait("feed: not connected", reason="refused", failures=4)
-    kit.venue([["serve"]], port=port)
+    with closed_port() as port:
+        service = kit.service(
+            own_streams.url,
+            {"venue": "binance", "channels": ["trade"], "instruments": ["BTC-USDT"]},
+            venues={"binance": {"ws_url": f"ws://127.0.0.1:{port}"}},
+        )
+        service.wait("feed: not connected", reason="refused", failures=4)
+        kit.venue([["serve"]], port=port)
     own_streams.wait(TRADE, lambda e: "id" in e)
     totals = service.stop()
 

@@ -64,13 +64,15 @@ async def test_what_one_is_told_binds_all() -> None:
     """A ban, said once in the log; other hosts are free."""
     broker = Broker(lambda lane: (10, 1.0))
     one, other = local_gate(broker), local_gate(broker)
+    began = asyncio.get_running_loop().time()
     with capture_logs() as lines:
         for _ in range(3):
             one.tell(LANE, stay_away_s=0.2)
-    began = asyncio.get_running_loop().time()
-    await other.turn(Lane("rest", "binance", "elsewhere:443"), timeout_s=0.05)
+    barred = Lane("rest", "binance", "barred:443")
+    one.tell(barred, stay_away_s=1000)
+    await other.turn(Lane("rest", "binance", "elsewhere:443"), timeout_s=DEADLINE_S)
     with pytest.raises(TimeoutError):
-        await other.turn(LANE, timeout_s=0.05)
+        await other.turn(barred, timeout_s=0.05)
     await other.turn(LANE, timeout_s=DEADLINE_S)
 
     assert asyncio.get_running_loop().time() - began >= 0.19
@@ -79,12 +81,13 @@ async def test_what_one_is_told_binds_all() -> None:
 
 
 async def test_used_up_by_others() -> None:
-    broker = Broker(lambda lane: (10, 0.1))
-    gate = local_gate(broker)
+    gate = local_gate(Broker(lambda lane: (10, 1000.0)))
     gate.tell(LANE, used=10)
     with pytest.raises(TimeoutError):
         await gate.turn(LANE, timeout_s=0.01)
-    await gate.turn(LANE, timeout_s=DEADLINE_S)
+    soon = local_gate(Broker(lambda lane: (10, 0.1)))
+    soon.tell(LANE, used=10)
+    await soon.turn(LANE, timeout_s=DEADLINE_S)
 
 
 async def test_through_a_pipe() -> None:

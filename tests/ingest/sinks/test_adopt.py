@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import re
-import socket
 
 import pytest
 from redis.asyncio.connection import Connection
@@ -12,6 +11,7 @@ from ingest.errors import SinkError
 from ingest.sinks.adopt import Server, _take_streams
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.reactions import Reaction
+from tests.servers.ports import closed_port
 
 
 def target(url: str, timeout_s: float = 5.0) -> Server:
@@ -33,10 +33,7 @@ async def test_what_redis_py_hands_over_is_a_working_connection(server) -> None:
 
 async def test_over_tcp_with_a_user(server) -> None:
     """redis:// with an ACL user; a refused password is an operator's matter there too."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with server.client() as client:
+    with closed_port() as port, server.client() as client:
         client.config_set("port", port)
         client.execute_command("ACL", "SETUSER", "svc", "on", ">right", "~*", "+@all")
         try:
