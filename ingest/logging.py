@@ -33,7 +33,6 @@ def configure(format: Format = "console", level: Level = "info") -> None:
     Loggers that are module globals keep what they saw first, so that a filtered
     call stays cheap: configure before the first event.
     """
-    threshold: int = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -45,7 +44,7 @@ def configure(format: Format = "console", level: Level = "info") -> None:
     render = _renderer(format)
     structlog.configure(
         processors=[*shared, render],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        wrapper_class=_Logger,
         logger_factory=_StderrLogger,
         cache_logger_on_first_use=True,
     )
@@ -56,7 +55,20 @@ def configure(format: Format = "console", level: Level = "info") -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
-    logging.basicConfig(handlers=[handler], level=threshold, force=True)
+    logging.basicConfig(handlers=[handler], force=True)
+    set_level(level)
+
+
+def set_level(level: Level) -> None:
+    """Log from that level on, from now on.
+
+    Loggers keep the class that they were made of, so it is the class that changes.
+    """
+    threshold: int = logging.getLevelNamesMapping()[level.upper()]
+    for name, value in vars(structlog.make_filtering_bound_logger(threshold)).items():
+        if not name.startswith("_"):
+            setattr(_Logger, name, value)
+    logging.getLogger().setLevel(threshold)
 
 
 def bind_context(**values: Any) -> None:
@@ -109,6 +121,10 @@ def _renderer(format: Format) -> Processor:
         # Rich tracebacks show local variables, and with them secrets.
         exception_formatter=structlog.dev.plain_traceback,
     )
+
+
+class _Logger(structlog.make_filtering_bound_logger(logging.DEBUG)):  # type: ignore[misc]
+    """Of all loggers; `set_level` gives it other methods."""
 
 
 class _StderrLogger:

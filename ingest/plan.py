@@ -125,7 +125,7 @@ def make_plan(
     ]
     wanted = cores if config.workers == "auto" else config.workers
     processes = max(1, min(wanted, len(connections)))
-    notes = [*left_out, *_without_snapshots(connections), *_beyond_limits(connections)]
+    notes = [*left_out, *notes_on(connections)]
     if config.workers != "auto" and processes < config.workers:
         notes.append(
             f"workers is {config.workers}, but there is nothing to do for more than {processes}: "
@@ -189,6 +189,11 @@ def connection_url(configured: str | None, own: str, path: str = "") -> str:
     if path and theirs.path.strip("/") and given.path.endswith(theirs.path):
         return _at_path(configured, given.path.removesuffix(theirs.path) + path)
     return configured
+
+
+def notes_on(connections: Sequence[ConnectionPlan]) -> list[str]:
+    """Return what a person should know of these connections."""
+    return [*_without_snapshots(connections), *_beyond_limits(connections)]
 
 
 def _without_snapshots(connections: Sequence[ConnectionPlan]) -> list[str]:
@@ -320,11 +325,19 @@ def more_connections(
     """Return connections for topics that come to a feed later, with none of the *names*."""
     taken = set(names)
     found = _connections(config, feed, topics)
+    if not taken.intersection(connection.name for connection in found):
+        return found
     numbers = (number for number in count(2) if f"{feed.name}.{number}" not in taken)
     return [
         structs.replace(connection, name=f"{feed.name}.{number}")
         for connection, number in zip(found, numbers, strict=False)
     ]
+
+
+def one_connection(config: Config, feed: FeedConfig, topic: Topic) -> ConnectionPlan:
+    """Return a connection of *feed* with that topic alone, as `make_plan` has it."""
+    [connection] = _connections(config, feed, [topic])
+    return connection
 
 
 def _connections(

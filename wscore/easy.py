@@ -1,6 +1,8 @@
 """A libcurl easy handle: options, the blocking handshake or request, the reply."""
 
+import os
 from collections.abc import Sequence
+from resource import RLIMIT_NOFILE, getrlimit
 from typing import Any
 
 from ffi import ffi, lib
@@ -157,6 +159,9 @@ class Easy:
 
     def describe(self, code: int) -> str:
         """Return libcurl's words on the last failure."""
+        if code == CurlECode.OUT_OF_MEMORY and not _has_descriptor():
+            # What libcurl says where it cannot make the pair of sockets it wakes up by.
+            return f"no file descriptor is left of {getrlimit(RLIMIT_NOFILE)[0]:,}"
         return ffi.string(lib.ws_easy_error_text(self._handle)).decode(
             errors="replace"
         ) or _strerror(code)
@@ -195,6 +200,17 @@ class Easy:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _has_descriptor() -> bool:
+    """Tell whether this process may open anything more."""
+    try:
+        ends = os.pipe()
+    except OSError:
+        return False
+    for end in ends:
+        os.close(end)
+    return True
 
 
 def _strerror(code: int) -> str:

@@ -8,6 +8,7 @@ COMMANDS = {
     "run": Command("ingest.cli.run:run", "Run the service until SIGTERM or Ctrl-C."),
     "demo": Command("ingest.cli.demo:demo", "See it work: recorded messages, no internet needed."),
     "check": Command("ingest.cli.check:check", "Check a config and show the plan."),
+    "reload": Command("ingest.cli.reload:reload", "Have a running service take its config anew."),
     "tail": Command("ingest.cli.tail:tail", "Follow streams in Redis."),
     "record": Command("ingest.cli.record:record", "Write what venues send to files."),
     "replay": Command("ingest.replay.cli:replay", "Serve recordings as a venue."),

@@ -26,6 +26,8 @@ def service_name(config_path: str) -> str:
 def run(config_path: str, log_format: LogFormat) -> None:
     """Run the service until SIGTERM or Ctrl-C; a second signal forces.
 
+    SIGHUP has it read CONFIG again, as "ingest reload" does.
+
     Exit status: 0 after a graceful stop, 1 for a fatal error, 2 for a bad config.
     """
     settings = load(config_path)
@@ -33,6 +35,12 @@ def run(config_path: str, log_format: LogFormat) -> None:
     on_status = health.from_environment(os.environ)
     sys.exit(
         asyncio.run(
-            run_service(settings, log_format, name=service_name(config_path), on_status=on_status)
+            run_service(
+                settings,
+                log_format,
+                name=service_name(config_path),
+                on_status=on_status,
+                load=lambda: load(config_path),
+            )
         )
     )

@@ -144,6 +144,31 @@ class FeedConnection:
         for line in self._lines:
             line.drop(topics, self._plan)
 
+    @property
+    def plan(self) -> ConnectionPlan:
+        """What it is now."""
+        return self._plan
+
+    def reroute(self, plan: ConnectionPlan) -> bool:
+        """Go on as *plan* says, without a loss; False if that cannot be done, and is not.
+
+        It can where only the way differs by which the same place is reached.
+        """
+        same_place = {
+            "legs": plan.legs,
+            "max_age_s": plan.max_age_s,
+            "impersonate": plan.impersonate,
+            "ca_file": plan.ca_file,
+            "verify": plan.verify,
+        }
+        same_legs = len(plan.legs) == len(self._plan.legs)
+        if not same_legs or structs.replace(self._plan, **same_place) != plan:
+            return False
+        self._plan = plan
+        for line in self._lines:
+            line.reroute(plan)
+        return True
+
     def renew(self, reason: str) -> None:
         """Open new sockets beside the present ones, which go once those bring the same.
 

@@ -42,6 +42,17 @@ class FeedCounters(Struct, gc=False):
     wire_bytes: int = 0
     last_frame_ns: int | None = None  # Unix ns
 
+    def add(self, other: "FeedCounters") -> None:
+        """Add what another connection did."""
+        for name in self.__struct_fields__:
+            mine, more = getattr(self, name), getattr(other, name)
+            if isinstance(mine, dict):
+                merge(mine, more)
+            elif name == "last_frame_ns":
+                self.last_frame_ns = max(mine or 0, more or 0) or None
+            else:
+                setattr(self, name, mine + more)
+
 
 def count(table: dict[str, int], reason: str) -> int:
     """Count one under *reason*; return the new total."""

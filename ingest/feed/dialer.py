@@ -45,6 +45,11 @@ class Dialer:
         self.lane = lane("connect", feed.venue.name, plan.url)
         self._steps: set[asyncio.Future[Any]] = set()
 
+    def reroute(self, plan: ConnectionPlan, leg: LegPlan) -> None:
+        """From the next attempt on, go another way to the same place."""
+        self._plan = plan
+        self._leg_plan = leg
+
     def stop(self) -> None:
         """Give up what is under way; *stopping* has been set."""
         for step in self._steps:

@@ -81,6 +81,7 @@ class Line:
     def __init__(self, plan: ConnectionPlan, number: int, feed: Feed) -> None:
         """*number*: from 0, which of the plan's legs."""
         self._plan = plan
+        self._number = number
         self._which = f"leg {number + 1} of {len(plan.legs)}" if len(plan.legs) > 1 else ""
         self._feed = feed
         self._counters = feed.counters
@@ -153,6 +154,12 @@ class Line:
         if self._renewal is not None:
             self._renewal.want(reason, time.monotonic())
             self._renew.set()
+
+    def reroute(self, plan: ConnectionPlan) -> None:
+        """Go another way to the same place: from now on, with a new socket, without a loss."""
+        self._plan = plan
+        self._dialer.reroute(plan, plan.legs[self._number])
+        self.renew("reloaded")
 
     def drop(self, topics: Sequence[Topic], plan: ConnectionPlan) -> None:
         """Leave topics for good; *plan* is what is left."""

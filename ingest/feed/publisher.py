@@ -70,7 +70,8 @@ class Route:
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
         self.left = False  # the subscription is given up for a new one
         self.closed = False  # it is given up for good
-        self.dropped = 0  # of the outlet's dropped entries, those that are marked
+        # Of the outlet's dropped entries, those that are marked, or were there before us.
+        self.dropped = outlet.dropped
 
 
 # What a frame had: events or none; None: nobody wants its topic.

@@ -32,7 +32,9 @@ class WorkerStatus(Struct, kw_only=True, tag="status"):
     pid: int
     feeds: list[FeedStatus]
     sink: SinkCounters
+    ended: FeedCounters = field(default_factory=FeedCounters)  # of connections that are gone
     final: bool = False
+    recovering: bool = False  # what an earlier process left on disk is not all sent
 
 
 class Totals(Struct, kw_only=True):
@@ -62,8 +64,7 @@ class Totals(Struct, kw_only=True):
 
     def add(self, status: WorkerStatus) -> None:
         """Add the last report of a worker that has ended."""
-        for feed in status.feeds:
-            counters = feed.counters
+        for counters in (status.ended, *(feed.counters for feed in status.feeds)):
             self.connects += counters.connects
             self.replaced += counters.replaced
             self.leg_repeats += counters.leg_repeats

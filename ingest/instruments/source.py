@@ -47,6 +47,16 @@ class InstrumentSource:
         self._cache = cache
         self._retry_after_s = retry_after_s
 
+    def with_config(self, config: Config) -> "InstrumentSource":
+        """Return one that asks as another config says, within the same limits."""
+        return InstrumentSource(
+            config,
+            self._session,
+            self._gate,
+            cache=self._cache,
+            retry_after_s=self._retry_after_s,
+        )
+
     async def get(self, name: str) -> Found:
         """Return a venue's listing: fetched, or after some attempts that of the cache.
 

@@ -74,9 +74,10 @@ class Server:
         Raises:
             Unavailable: there is no connection; the reaction says what may help.
         """
-        connection: Any = self._class(**self._options)
+        connection: Any = None
         connected = False
         try:
+            connection = self._class(**self._options)  # reads files: there may be no descriptor
             async with asyncio.timeout(self._timeout_s):
                 await connection.connect()
             connected = True
@@ -88,7 +89,7 @@ class Server:
         except (RedisError, OSError, ValueError, RuntimeError) as exc:
             raise _unavailable(exc) from exc
         finally:
-            if not connected:
+            if connection is not None and not connected:
                 await connection.disconnect(nowait=True)
 
 

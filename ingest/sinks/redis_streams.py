@@ -128,6 +128,7 @@ class RedisStreamsSink:
             self._streams[key] = stream
             self._publisher.learn(stream)
         elif preface is not None:  # of a writer that was given up
+            stream.reopened = True
             (beside or stream).add(*preface)
         return stream
 
@@ -142,6 +143,11 @@ class RedisStreamsSink:
             task is not None and task.done() and not task.cancelled()
             for task in (self._task, self._tending)
         )
+
+    @property
+    def recovering(self) -> bool:
+        """Whether there is something on disk that an earlier process left."""
+        return not self._publisher.recovered.is_set()
 
     @property
     def full(self) -> bool:
@@ -169,16 +175,20 @@ class RedisStreamsSink:
         """Return the newest entries that each stream holds, at most *count*, newest first.
 
         Asked over a connection of its own. Streams that do not exist, and keys that
-        are no streams, have none. What an earlier process left on disk is stored first.
+        are no streams, have none. What an earlier process left on disk is stored first,
+        and so is what was handed over by now to a stream that was opened before.
 
         Raises:
             SinkError: there is no connection, or no answer that makes sense.
         """
+        reopened = any(key in self._streams and self._streams[key].reopened for key in keys)
         try:
             async with asyncio.timeout(self._settings.reply_timeout_s):
                 await self._publisher.recovered.wait()
+                if reopened:
+                    await self._emptied()
         except TimeoutError as exc:
-            raise SinkError("what an earlier process left on disk is not stored yet") from exc
+            raise SinkError("what is to come before is not stored yet") from exc
         link = await self._target.open(on_lost=lambda: None)
         try:
             questions = [Question(key, newest_command(key, count)) for key in keys]
@@ -207,8 +217,7 @@ class RedisStreamsSink:
                 left_s = min(left_s, _FLUSH_SPOOLING_S)
             try:
                 async with asyncio.timeout(left_s):
-                    self._empty.clear()
-                    await self._wait_for(self._empty)
+                    await self._emptied()
             except TimeoutError:
                 if counters.batches == batches or loop.time() >= deadline:
                     break
@@ -237,6 +246,11 @@ class RedisStreamsSink:
         if left:
             _log.error("sink: closed with entries not published", entries=left)
         return left
+
+    async def _emptied(self) -> None:
+        while self.counters.pending_entries or self._buffer.diverting:
+            self._empty.clear()
+            await self._wait_for(self._empty)
 
     async def _wait_for(self, event: asyncio.Event) -> None:
         task = self._task

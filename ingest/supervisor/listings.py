@@ -13,6 +13,7 @@ from ingest.errors import DecodeError, IngestError, RestError
 from ingest.instruments import InstrumentSource, Listing
 from ingest.instruments.source import get_all
 from ingest.plan import ConnectionPlan, Plan, Selected, feed_topics, more_connections
+from ingest.supervisor.homes import Homes
 from ingest.venues.base import Instrument, Topic
 
 _log = structlog.get_logger(__name__)
@@ -73,21 +74,36 @@ class Follower:
         selected: Selected,
         add: Callable[[ConnectionPlan], int],
         remove: Callable[[str, Sequence[Topic], str], None],
+        *,
+        homes: Homes | None = None,
+        settled: Callable[[], bool] = lambda: True,
     ) -> None:
-        """*add* and *remove*: as `Supervisor`'s."""
+        """*add*, *remove*, *homes* and *settled*: as `Supervisor`'s."""
         self._config = config
         self._source = source
         self._add = add
         self._remove = remove
         connections = [c for worker in plan.workers for c in worker.connections]
-        self._names = [connection.name for connection in connections]
+        self._homes = homes or Homes(plan.workers)
+        self._settled = settled
+        self._names = self._homes.names
         # Each topic of a venue, and the feed and the connection that have it.
         self._planned: dict[tuple[str, Topic], tuple[str, str]] = {}
+        chosen, _ = feed_topics(config, selected)
+        owners = {
+            (feed.venue, topic): feed.name for feed in config.feeds for topic in chosen[feed.name]
+        }
         for connection in connections:
-            self._take(connection)
+            for topic in connection.topics:
+                key = connection.venue, topic
+                self._planned[key] = owners[key], connection.name
         self._known = {name: {i.name: i for i in found} for name, found in selected.items()}
         self._missed: dict[str, set[str]] = {name: set() for name in selected}
         self._left: set[tuple[str, Topic]] = set()  # in this round
+
+    def known(self, feed: str) -> list[Instrument]:
+        """Return what a feed's selector has come to mean."""
+        return list(self._known[feed].values())
 
     async def run(self) -> None:
         """Check the names that feeds list, then look at what selectors select, again and again."""
@@ -133,17 +149,20 @@ class Follower:
             # What another feed has just left still has its writer: next time.
             if (feed.venue, topic) not in self._planned and (feed.venue, topic) not in self._left
         ]
-        for connection in more_connections(self._config, feed, topics, self._names):
-            self._names.append(connection.name)
-            self._take(connection)
-            _log.info(
-                "instruments: selected anew",
-                feed=feed.name,
-                connection=connection.name,
-                worker=self._add(connection),
-                topics=len(connection.topics),
-                names=_some(sorted({topic.instrument for topic in connection.topics})),
-            )
+        if not self._settled():
+            return  # what is on disk may be theirs: with the next look
+        for part in self._homes.apart(feed.venue, topics).values():
+            for connection in more_connections(self._config, feed, part, self._names):
+                self._names.append(connection.name)
+                self._take(connection)
+                _log.info(
+                    "instruments: selected anew",
+                    feed=feed.name,
+                    connection=connection.name,
+                    worker=self._add(connection),
+                    topics=len(connection.topics),
+                    names=_some(sorted({topic.instrument for topic in connection.topics})),
+                )
 
     def _take(self, connection: ConnectionPlan) -> None:
         for topic in connection.topics:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,8 +20,10 @@ from ingest.instruments import InstrumentSource
 from ingest.instruments.cache import ListingCache
 from ingest.limits import Broker, local_gate, remembering
 from ingest.plan import LogFormat, make_plan
-from ingest.supervisor.listings import Follower, select
+from ingest.supervisor.control import serving, socket_path
+from ingest.supervisor.listings import select
 from ingest.supervisor.process import describe_exit
+from ingest.supervisor.reload import Reloader
 from ingest.supervisor.spools import SpoolRoom
 from ingest.supervisor.supervisor import Supervisor
 from wscore import AsyncSession, Backoff, CurlError
@@ -34,6 +38,8 @@ _ASKING = 256  # REST requests of this process at a time
 class StopSignals:
     """SIGTERM and SIGINT, for the task that makes it: the first stops, the second forces.
 
+    SIGHUP asks for a reload; where the terminal is gone that we had, it stops, too.
+
     While `supervisor` is set, stopping is its matter. Before and after, when the
     embedded server starts or ends, the task is cancelled.
     """
@@ -44,7 +50,11 @@ class StopSignals:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
+        self.reload = asyncio.Event()  # SIGHUP came; its reader clears it
         loop = asyncio.get_running_loop()
+        ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # by `nohup`
+        self._had_terminal = not ignored and _has_terminal()
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
 
@@ -56,9 +66,15 @@ class StopSignals:
         else:
             self._task.cancel()
 
+    def _on_hangup(self) -> None:
+        if self._had_terminal and not _has_terminal():
+            self._on_signal(signal.SIGHUP)
+        else:
+            self.reload.set()
+
     def ignore(self) -> None:
         """All is done: a signal that comes now no longer changes the exit status."""
-        numbers = (signal.SIGTERM, signal.SIGINT)
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         loop = asyncio.get_running_loop()
         # Blocked meanwhile: the loop puts the default action back when it lets go of
         # a signal, and would do so at its end.
@@ -75,10 +91,12 @@ async def run_service(
     *,
     name: str = "default",
     on_status: Callable[[WorkerStatus], None] | None = None,
+    load: Callable[[], Config],
 ) -> int:
     """Run until SIGTERM or SIGINT; return the exit status.
 
-    *name* tells services apart that share a data directory.
+    *name* tells services apart that share a data directory. *load* reads the config
+    again, at SIGHUP or when asked to; it raises ConfigError.
 
     Raises:
         SpoolError: the spool's directory cannot be used.
@@ -86,6 +104,7 @@ async def run_service(
         IngestError: there is no usable libcurl.
     """
     signals = StopSignals()
+    _allow_descriptors()
     try:
         # In each worker it would only fail again and again.
         ensure_loaded()
@@ -127,14 +146,16 @@ async def run_service(
                 connections=sum(len(worker.connections) for worker in plan.workers),
                 topics=sum(worker.topics for worker in plan.workers),
             )
-            follower = Follower(config, source, plan, selected, supervisor.add, supervisor.remove)
-            following = asyncio.create_task(_follow(follower))
+            reloader = Reloader(config, load, supervisor, source, selected)
+            reloading = asyncio.create_task(_reload_on(signals.reload, reloader))
             try:
-                status = await supervisor.run()
+                async with serving(socket_path(config.data_dir, name), lambda _: reloader.reload()):
+                    status = await supervisor.run()
             finally:
                 signals.supervisor = None
-                following.cancel()
-                await asyncio.wait([following])
+                reloading.cancel()
+                await asyncio.wait([reloading])
+                await reloader.close()
             _log.info(
                 "service: workers stopped",
                 restarts=supervisor.restarts,
@@ -149,12 +170,25 @@ async def run_service(
     return status
 
 
-async def _follow(follower: Follower) -> None:
-    """A mistake of ours there must not end what runs, and must be seen."""
+def _has_terminal() -> bool:
     try:
-        await follower.run()
-    except Exception:  # noqa: BLE001  whatever it is, the feeds go on
-        _log.exception("instruments: no longer followed")
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def _allow_descriptors() -> None:
+    """As many as we may have, for us and the workers: a connection takes one, or more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+async def _reload_on(asked: asyncio.Event, reloader: Reloader) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        await reloader.reload()
 
 
 @contextlib.asynccontextmanager

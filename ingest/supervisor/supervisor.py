@@ -4,17 +4,20 @@ import asyncio
 import copy
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from msgspec import structs
 
+from ingest.config.schema import LogLevel
 from ingest.feed.status import Totals, WorkerStatus
 from ingest.limits import Broker, Go
 from ingest.plan import ConnectionPlan, Plan, WorkerPlan
+from ingest.supervisor.changes import Changes, lightest, with_connection
+from ingest.supervisor.homes import Homes
 from ingest.supervisor.process import Message, WorkerProcess, describe_exit
 from ingest.venues.base import Topic
-from ingest.worker.start import FromSupervisor, Less, More, WorkerStart
+from ingest.worker.start import FromSupervisor, Less, Level, More, WorkerStart
 from wscore import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +28,9 @@ _HEALTHY_AFTER_S = 30.0
 # A worker reports twice a second from the loop that does the work. Silence for so
 # long means that the loop is stuck.
 _HUNG_AFTER_S = 30.0
-_SECOND_LOOK_S = 1.0
+# One that starts has modules to load first, on a machine that may be busy.
+_STARTED_AFTER_S = 120.0
+_LOOK_S = 1.0
 
 
 class Supervisor:
@@ -51,6 +56,7 @@ class Supervisor:
         self._plans = {worker.worker: worker for worker in plan.workers}
         # Of what changed in a plan, what its process was not yet told.
         self._untold: dict[int, list[FromSupervisor]] = {number: [] for number in self._plans}
+        self.homes = Homes(plan.workers)
         self._broker = broker or Broker()
         self._on_status = on_status
         self.statuses: dict[int, WorkerStatus] = {}
@@ -81,13 +87,17 @@ class Supervisor:
         self._signal_all(signal.SIGTERM)
 
     def add(self, connection: ConnectionPlan) -> int:
-        """Give one connection more to the worker with the fewest topics; return which."""
-        plan = min(self._plans.values(), key=lambda plan: (plan.topics, plan.worker))
-        self._plans[plan.worker] = structs.replace(
-            plan, connections=(*plan.connections, connection)
-        )
-        self._untold[plan.worker].append(More(connection))
-        return plan.worker
+        """Give one connection more to the worker that wrote its streams; return which.
+
+        There is one: see `Homes.apart`. If nobody wrote them, it is the one with the
+        fewest topics.
+        """
+        [home] = self.homes.apart(connection.venue, connection.topics) or [None]
+        number = lightest(self._plans.values()) if home is None else home
+        self._plans[number] = with_connection(self._plans[number], connection)
+        self.homes.note(connection, number)
+        self._untold[number].append(More(connection))
+        return number
 
     def remove(self, connection: str, topics: Sequence[Topic], reason: str) -> None:
         """Have a connection, by its name, leave some topics; without any it ends."""
@@ -104,6 +114,33 @@ class Supervisor:
                     )
                     self._untold[plan.worker].append(Less(connection, tuple(topics), reason))
                     return
+
+    def apply(self, changes: Changes) -> None:
+        """Go on as *changes* say, which were found by comparing with `plans`."""
+        self._plans.update(changes.plans)
+        for number, message in changes.messages:
+            if isinstance(message, More):
+                self.homes.note(message.connection, number)
+            self._untold[number].append(message)
+
+    def set_level(self, level: LogLevel) -> None:
+        """Have the workers log that much from now on."""
+        for number, plan in self._plans.items():
+            self._plans[number] = structs.replace(plan, log_level=level)
+            self._untold[number].append(Level(level))
+
+    @property
+    def plans(self) -> Mapping[int, WorkerPlan]:
+        """What each worker has, as it is now."""
+        return self._plans
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that earlier runs left on disk is sent: anybody may write any stream."""
+        return all(
+            number in self.statuses and not self.statuses[number].recovering
+            for number in self._plans
+        )
 
     @property
     def pids(self) -> dict[int, int]:
@@ -193,18 +230,24 @@ class Supervisor:
     async def _watch(self, number: int, process: WorkerProcess) -> None:
         """End a worker whose loop has stopped turning: it cannot end itself."""
         while True:
-            silent_s = time.monotonic() - self._heard[number]
-            if silent_s >= _HUNG_AFTER_S:
+            if self._left_s(number, process) <= 0:
                 # Perhaps we were stopped, not it: read first what waits in the pipe.
-                await asyncio.sleep(_SECOND_LOOK_S)
-                if time.monotonic() - self._heard[number] < _HUNG_AFTER_S:
+                await asyncio.sleep(_LOOK_S)
+                if self._left_s(number, process) > 0:
                     continue
                 _log.error("supervisor: worker hangs, ending it", worker=number, pid=process.pid)
                 process.signal(signal.SIGABRT)
                 await asyncio.sleep(2.0)
                 process.signal(signal.SIGKILL)
                 return
-            await asyncio.sleep(_HUNG_AFTER_S - silent_s)
+            await asyncio.sleep(min(self._left_s(number, process), _LOOK_S))
+
+    def _left_s(self, number: int, process: WorkerProcess) -> float:
+        """Return how long a worker may still be silent."""
+        status = self.statuses.get(number)
+        started = status is not None and status.pid == process.pid
+        silent_s = time.monotonic() - self._heard[number]
+        return (_HUNG_AFTER_S if started else _STARTED_AFTER_S) - silent_s
 
     async def _enforce_grace(self, keepers: "list[asyncio.Task[None]]") -> None:
         await self._stopping.wait()

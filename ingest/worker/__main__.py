@@ -4,8 +4,10 @@ Not for people: the supervisor starts it. Standard input stays open for as long 
 the supervisor lives; its end means that nobody is there any more, and stops us.
 """
 
+import faulthandler
 import gc
 import os
+import signal
 import sys
 
 import msgspec
@@ -18,6 +20,9 @@ from ingest.worker.start import WorkerStart
 
 def main() -> None:
     """Run one worker; exit status 0 after a graceful stop."""
+    # A loop that hangs is ended with SIGABRT, or SIGALRM: the log shows where it stood.
+    faulthandler.enable()
+    faulthandler.register(signal.SIGALRM, chain=True)
     # Before anything else may write to descriptor 1: that is the supervisor's pipe.
     reports = os.dup(1)
     os.dup2(2, 1)

@@ -11,8 +11,9 @@ import msgspec
 import structlog
 from msgspec import structs
 
-from ingest import codecs, venues
+from ingest import codecs, logging, venues
 from ingest.feed.connection import FeedConnection
+from ingest.feed.counters import FeedCounters
 from ingest.feed.status import Totals, WorkerStatus
 from ingest.limits import FromGate, Gate, Go
 from ingest.plan import ConnectionPlan, WorkerPlan
@@ -22,12 +23,15 @@ from ingest.sinks.settings import SinkSettings
 from ingest.spool import SpoolSettings
 from ingest.venues.base import Venue
 from ingest.worker.reports import ReportPipe
-from ingest.worker.start import FromSupervisor, Less, More, WorkerStart
+from ingest.worker.start import Change, FromSupervisor, Less, Level, More, WorkerStart
 from wscore import AsyncSession
 
 _log = structlog.get_logger(__name__)
 
 _REPORT_EVERY_S = 0.5
+# A loop that stands for so long is ended by the supervisor before; if there is none any
+# more, by the kernel.
+_ALARM_S = 60
 _CLOSE_SHARE = 0.4  # of the grace period: for the venues' CLOSE; the rest is the sink's
 _MARGIN_S = 0.5  # to be done before the supervisor's patience is
 _LAST_WORDS_S = 0.2
@@ -74,12 +78,15 @@ class WorkerService:
         self._reports: ReportPipe | None = None
         self._unread = b""  # of the supervisor's lines, one that has not come to its end
         self._gate = Gate(self._ask_supervisor)
-        self._rest_clients: dict[str, RestClient] = {}  # by venue
+        self._rest_clients: dict[tuple[object, ...], RestClient] = {}  # by the way
         self._feeds = [
             self._feed(connection, after_crash=start.restarts > 0)
             for connection in plan.connections
         ]
-        self._running: list[asyncio.Task[None]] = []
+        # By name, what begins when the connection of that name is over.
+        self._successors: dict[str, ConnectionPlan] = {}
+        self._ended = FeedCounters()
+        self._running: dict[FeedConnection, asyncio.Task[None]] = {}
 
     async def run(self, reports_fd: int) -> int:
         """Work until told to stop; return the exit status."""
@@ -101,7 +108,7 @@ class WorkerService:
             restarts=self._restarts,
         )
         await self._stop.wait()
-        await self._shut_down(self._running)
+        await self._shut_down(list(self._running.values()))
         reporter.cancel()
         await reports.close(self._encoded_status(final=True), _LAST_WORDS_S)
         # Entries that a dead Redis did not take are logged and counted; the stop was
@@ -110,7 +117,8 @@ class WorkerService:
 
     def _feed(self, connection: ConnectionPlan, *, after_crash: bool) -> FeedConnection:
         venue = venues.get(connection.venue)
-        return FeedConnection(
+        # By the way that the connection has now: it may have another one later.
+        feed = FeedConnection(
             connection,
             self._plan,
             venue,
@@ -119,22 +127,27 @@ class WorkerService:
             self._session,
             self._gate,
             after_crash=after_crash,
-            fetch=self._rest(connection, venue).fetch if connection.rest_url else None,
+            fetch=(lambda asked: self._rest(feed.plan, venue).fetch(asked))
+            if connection.rest_url
+            else None,
         )
+        return feed
 
     def _rest(self, connection: ConnectionPlan, venue: Venue) -> RestClient:
-        """Return the one client of a venue: all its connections are configured alike."""
-        client = self._rest_clients.get(venue.name)
+        """Return the client that all connections share which are reached alike."""
+        leg, verify = connection.rest_leg, connection.ca_file or connection.verify
+        way = (venue.name, connection.rest_url, leg, connection.impersonate, verify)
+        client = self._rest_clients.get(way)
         if client is None:
-            client = self._rest_clients[venue.name] = RestClient(
+            client = self._rest_clients[way] = RestClient(
                 venue,
                 connection.rest_url,
                 self._session,
                 self._gate,
-                proxy=connection.rest_leg.proxy,
-                interface=connection.rest_leg.source_address,
+                proxy=leg.proxy,
+                interface=leg.source_address,
                 impersonate=connection.impersonate,
-                verify=connection.ca_file or connection.verify,
+                verify=verify,
             )
         return client
 
@@ -150,9 +163,8 @@ class WorkerService:
         return False
 
     def _start(self, feed: FeedConnection) -> None:
-        task = asyncio.create_task(feed.run(), name=feed.name)
-        task.add_done_callback(self._on_feed_done)
-        self._running.append(task)
+        self._running[feed] = task = asyncio.create_task(feed.run(), name=feed.name)
+        task.add_done_callback(lambda task: self._on_feed_done(feed, task))
 
     def _on_more(self, connection: ConnectionPlan) -> None:
         """A venue has listed something new; while we stop that is for our successor."""
@@ -166,9 +178,43 @@ class WorkerService:
         """What a selector meant it means no longer."""
         if self._stop.is_set():
             return
+        if (later := self._successors.get(less.connection)) is not None:
+            rest = tuple(topic for topic in later.topics if topic not in less.topics)
+            self._successors[later.name] = structs.replace(later, topics=rest)
+            if not rest:
+                del self._successors[later.name]
+            return
         for feed in self._feeds:
             if feed.name == less.connection:
                 feed.drop(less.topics, less.reason)
+
+    def _on_change(self, connection: ConnectionPlan) -> None:
+        """Beside the old one, if it is another way to the same place; else after it.
+
+        Its successor writes into the same streams: through this sink, behind it.
+
+        It begins when the old one is over: two of a kind are not allowed everywhere.
+        """
+        if self._stop.is_set():
+            return
+        name = connection.name
+        waiting = name in self._successors
+        self._successors[name] = connection
+        if waiting:
+            return
+        for old in self._feeds:
+            if old.name == name:
+                if old.reroute(connection):
+                    del self._successors[name]
+                    return
+                old.drop(connection.topics, "reloaded")
+                self._running[old].add_done_callback(lambda _: self._succeed(name))
+                return
+        self._succeed(name)
+
+    def _succeed(self, name: str) -> None:
+        if (connection := self._successors.pop(name, None)) is not None:
+            self._on_more(connection)
 
     def _ask_to_stop(self, reason: str) -> None:
         if not self._stop.is_set():
@@ -194,13 +240,21 @@ class WorkerService:
                     self._on_more(connection)
                 case Less():
                     self._on_less(message)
+                case Change(connection):
+                    self._on_change(connection)
+                case Level(level):
+                    logging.set_level(level)
 
     def _ask_supervisor(self, message: FromGate) -> None:
         assert self._reports is not None  # feeds start after it
         self._reports.write(msgspec.json.encode(message))
 
-    def _on_feed_done(self, task: "asyncio.Task[None]") -> None:
+    def _on_feed_done(self, feed: FeedConnection, task: "asyncio.Task[None]") -> None:
         if task.cancelled() or task.exception() is None:
+            if not self._stop.is_set():  # it has nothing left
+                self._feeds.remove(feed)
+                del self._running[feed]
+                self._ended.add(feed.counters)
             return
         _log.critical(
             "worker: a feed failed", connection=task.get_name(), exc_info=task.exception()
@@ -247,7 +301,9 @@ class WorkerService:
             pid=os.getpid(),
             feeds=[feed.status() for feed in self._feeds],
             sink=self._sink.counters,
+            ended=self._ended,
             final=final,
+            recovering=self._sink.recovering,
         )
 
     def _encoded_status(self, *, final: bool = False) -> bytes:
@@ -255,8 +311,12 @@ class WorkerService:
 
     async def _report(self, reports: ReportPipe) -> None:
         """Tell the supervisor how things are; also the proof that this loop still turns."""
-        while True:
-            reports.send(self._encoded_status())
-            if self._sink.failed:  # it has said why
-                self._fail("sink failed")
-            await asyncio.sleep(_REPORT_EVERY_S)
+        try:
+            while True:
+                signal.alarm(_ALARM_S)
+                reports.send(self._encoded_status())
+                if self._sink.failed:  # it has said why
+                    self._fail("sink failed")
+                await asyncio.sleep(_REPORT_EVERY_S)
+        finally:
+            signal.alarm(0)

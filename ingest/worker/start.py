@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from ingest.config.schema import LogLevel
 from ingest.limits import Go
 from ingest.plan import ConnectionPlan, WorkerPlan
 from ingest.venues.base import Topic
@@ -28,5 +29,17 @@ class Less(Struct, frozen=True, tag="less"):
     reason: str  # for the streams' readers
 
 
+class Change(Struct, frozen=True, tag="change"):
+    """A connection, by its name, is to be reached in another way from now on."""
+
+    connection: ConnectionPlan  # with the topics that it has
+
+
+class Level(Struct, frozen=True, tag="level"):
+    """What is logged from now on."""
+
+    level: LogLevel
+
+
 # What may follow the first line, once the worker has reported: one line each.
-FromSupervisor = Go | More | Less
+FromSupervisor = Go | More | Less | Change | Level

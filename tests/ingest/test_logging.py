@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from ingest.logging import bind_context, configure, worth_a_line
+from ingest.logging import bind_context, configure, set_level, worth_a_line
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +146,18 @@ def test_a_reader_of_stderr_who_left_stops_nothing(monkeypatch: pytest.MonkeyPat
 def test_which_attempts_are_logged() -> None:
     """The first, then each time the number has doubled."""
     assert [n for n in range(1, 40) if worth_a_line(n)] == [1, 2, 4, 8, 16, 32]
+
+
+def test_another_level_at_run_time(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also of loggers that have logged before, and of the standard library's."""
+    configure("json", "warning")
+    log = structlog.get_logger()
+    log.info("too early")
+    set_level("debug")
+    log.debug("now")
+    logging.getLogger("other").debug("now as well")
+    set_level("error")
+    log.warning("too late")
+    logging.getLogger("other").warning("too late")
+    said = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert said == ["now", "now as well"]

@@ -35,6 +35,7 @@ def test_help_lists_every_command_and_fits_80_columns() -> None:
         "run",
         "demo",
         "check",
+        "reload",
         "tail",
         "record",
         "replay",
