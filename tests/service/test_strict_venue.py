@@ -166,10 +166,14 @@ def pongs(ws: ClientConnection) -> None:
         ws.pong(b"unsolicited")
 
 
-def sends(body: dict[str, Any], *, twice: bool = False) -> Callable[[ClientConnection], None]:
+def sends(
+    body: dict[str, Any] | Callable[[], dict[str, Any]], *, twice: bool = False
+) -> Callable[[ClientConnection], None]:
+    """*body*: a function where it says when it was made, which is not when tests are collected."""
+
     def act(ws: ClientConnection) -> None:
         for _ in range(1 + twice):
-            ws.send(json.dumps(body))
+            ws.send(json.dumps(body() if callable(body) else body))
 
     return act
 
@@ -222,11 +226,15 @@ BREACHES: dict[str, tuple[str, dict[str, Any], Callable[[Any], None], str, int |
         *("request_age_s", None, "Gap between request time"),
     ),
     "gateio: a request that is too early": (
-        *("gateio", {}, sends({**gate("spot.trades", ["A_B"]), "time": int(time.time()) + 3600})),
+        *(
+            "gateio",
+            {},
+            sends(lambda: {**gate("spot.trades", ["A_B"]), "time": int(time.time()) + 3600}),
+        ),
         *("request_age_s", None, "Gap between request time"),
     ),
     "gateio: several books in a request": (
-        *("gateio", {}, sends(gate("spot.order_book_update", ["A_B", "C_D"]))),
+        *("gateio", {}, sends(lambda: gate("spot.order_book_update", ["A_B", "C_D"]))),
         *("malformed", 1008, ""),
     ),
     "kucoin: topics in a request": (
@@ -269,15 +277,15 @@ BREACHES: dict[str, tuple[str, dict[str, Any], Callable[[Any], None], str, int |
     "htx-usdm: no pong": ("htx-usdm", {"ping": [0.1, 0.2]}, nothing, "ping", 1008, '"ping":'),
     "htx-coinm: no pong": ("htx-coinm", {"ping": [0.1, 0.2]}, nothing, "ping", 1008, '"ping":'),
     "gateio-btc: several books in a request": (
-        *("gateio-btc", {}, sends(gate("futures.order_book_update", ["A_B", "C_D"]))),
+        *("gateio-btc", {}, sends(lambda: gate("futures.order_book_update", ["A_B", "C_D"]))),
         *("malformed", 1008, ""),
     ),
     "gateio-usdt: a book twice": (
-        *("gateio-usdt", {}, sends(gate("futures.obu", ["ob.A_B.400"]), twice=True)),
+        *("gateio-usdt", {}, sends(lambda: gate("futures.obu", ["ob.A_B.400"]), twice=True)),
         *("twice", None, "Alert sub ob.A_B.400"),
     ),
     "gateio-btc: books that are of USDT only": (
-        *("gateio-btc", {}, sends(gate("futures.obu", ["ob.A_B.400"]))),
+        *("gateio-btc", {}, sends(lambda: gate("futures.obu", ["ob.A_B.400"]))),
         *("malformed", 1008, ""),
     ),
     "kucoin-futures: messages": (
