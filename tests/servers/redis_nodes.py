@@ -78,11 +78,16 @@ class Node:
             until(lambda: client.execute_command("PING") is not None, f"{self.address} answers")
 
     def watch_over(self, master: int, quorum: int) -> None:
-        """Start as a Sentinel, one that looks at things often."""
+        """Start as a Sentinel, one that looks at things often.
+
+        It notices after 1.5 s: where a server was given another role, which cuts its
+        clients off, a Sentinel takes up to a second to connect again, and one that has
+        less patience finds the new master dead and fails over once more.
+        """
         config = self.directory / "sentinel.conf"
         config.write_text(
             f"sentinel monitor {SERVICE} 127.0.0.1 {master} {quorum}\n"
-            f"sentinel down-after-milliseconds {SERVICE} 500\n"
+            f"sentinel down-after-milliseconds {SERVICE} 1500\n"
             f"sentinel failover-timeout {SERVICE} 3000\n"
         )
         self.start(str(config), "--sentinel")
@@ -104,6 +109,16 @@ class Node:
         """Let *user* do what a sink needs, with the password "pw"; and *more_rights*."""
         rights = [f"+{right}" for right in (*RIGHTS, *more_rights)]
         self.ask("ACL", "SETUSER", user, "reset", "on", ">pw", "~s*", *rights)
+
+    def empty(self, replicas: int) -> None:
+        """Delete everything, on its replicas too.
+
+        A replica that calls itself connected may get nothing for another second: until
+        its master has had its first acknowledgement.
+        """
+        with self.client() as client:
+            client.flushall()
+            until(lambda: client.wait(replicas, 1000) == replicas, "the replicas have followed")
 
     def in_step(self) -> bool:
         """Whether it is a replica that has caught up with its master."""
@@ -179,8 +194,12 @@ class Watched:
         replicas: int = 1,
         sentinels: int = 3,
     ) -> None:
-        fast = ("--save", "", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
-        self.servers = [Node(root, *fast) for _ in range(1 + replicas)]
+        options = (
+            *("--save", "", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"),
+            # No file of a replica, which a server that is started again would take for its data.
+            *("--repl-diskless-load", "swapdb"),
+        )
+        self.servers = [Node(root, *options) for _ in range(1 + replicas)]
         self.sentinels = [Node(root) for _ in range(sentinels)]
         self._quorum = sentinels // 2 + 1
 

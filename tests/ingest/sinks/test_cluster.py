@@ -33,7 +33,7 @@ def cluster(shared: ClusterOfNodes) -> ClusterOfNodes:
     """Three masters, one replica of the first; empty, and always the same processes."""
     for node in shared.nodes:
         if node.role() == "master":
-            node.ask("FLUSHALL")
+            node.empty(replicas=len(node.ask("ROLE")[2]))
     return shared
 
 

@@ -29,8 +29,7 @@ def plain() -> Iterator[Watched]:
 @pytest.fixture
 def watched(plain: Watched) -> Iterator[Watched]:
     """Empty, with all servers and Sentinels up; roles change from test to test."""
-    master = plain.master()
-    master.ask("FLUSHALL")
+    plain.master().empty(replicas=1)
     yield plain
     for node in (*plain.servers, *plain.sentinels):
         node.signal(signal.SIGCONT)
