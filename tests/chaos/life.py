@@ -1,6 +1,7 @@
 """One life of a service: schedules one after the other, each checked, then a graceful end."""
 
 import asyncio
+import contextlib
 import json
 import random
 import shutil
@@ -10,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import redis.asyncio as redis
+
+from ingest import health
 from tests.chaos import checker
 from tests.chaos.checker import BookChecker, Checker, TradeChecker
 from tests.chaos.faults import Faults
@@ -22,7 +26,8 @@ from tests.chaos.venue import Rates, Venue
 RECOVERY_S = 120.0
 _LOOK_S = 0.05
 _CHANNELS = ("trade", "bbo", "book")
-_PAGE = 5000
+_PAGE = 1000
+_OLD_MS = 10_000  # nothing changes any more in what was received before
 _WORKERS = 2
 # Windows of minutes are too long here: see tests/service/scaled.
 _LIMITS = {"binance": {"connects": [300, 10.0], "rest": [6000, 6.0]}}
@@ -48,6 +53,7 @@ class Life:
         rng = random.Random(f"life {seed}")
         self.directory = Path(tempfile.mkdtemp(prefix="chaos"))
         self.instruments = [Instrument(name, salt) for salt, name in enumerate(instruments)]
+        self.health = self.directory / "health"
         self.venue = Venue(self.instruments, rates)
         self.server = RedisServer(self.directory)
         self.to_redis = Proxy(self.server.path, rng)
@@ -56,6 +62,7 @@ class Life:
             for i in self.instruments
             for channel in _CHANNELS
         }
+        self._checking = asyncio.Lock()
         self._rng = rng
         self._maxlen = maxlen
         # Little room in some lives, so that it runs out.
@@ -73,6 +80,7 @@ class Life:
             {
                 "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/service/scaled'}",
                 "INGEST_TEST_LIMITS": json.dumps(_LIMITS),
+                health.VARIABLE: str(self.health),
             },
         )
         self._faults = Faults(self.venue, self.to_venue, self.server, self.to_redis, self.service)
@@ -156,15 +164,37 @@ class Life:
         entries = await self.server.client.xrevrange(key, count=5)
         return max((int(f.get("id") or f.get("seq") or 0) for _, f in entries), default=0)
 
-    async def check(self) -> None:
-        """Look at what is new in the streams. Raises Failed."""
-        for key, each in self.checkers.items():
-            while True:
-                entries = await self.server.client.xrange(key, min=f"({each.position}", count=_PAGE)
-                for entry_id, fields in entries:
-                    each.take(entry_id, fields)
-                if len(entries) < _PAGE:
-                    break
+    async def check(self, up_to: str = "+") -> None:
+        """Look at what is new in the streams, up to an id. Raises Failed."""
+        async with self._checking:
+            for key, each in self.checkers.items():
+                await self._read(key, each, up_to)
+        self._raise_problems()
+
+    async def _read(self, key: str, each: Checker, up_to: str = "+") -> None:
+        entries: Sequence[object] = range(_PAGE)
+        while len(entries) == _PAGE:
+            entries = await self.server.client.xrange(
+                key, min=f"({each.position}", max=up_to, count=_PAGE
+            )
+            for entry_id, fields in entries:
+                each.take(entry_id, fields)
+
+    async def follow(self) -> None:
+        """Check what is some seconds old all the time, and delete it; for long lives.
+
+        What is younger may still be lost by the server, and come again. Raises Failed.
+        """
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            up_to = f"{time.time_ns() // 10**6 - _OLD_MS}"
+            with contextlib.suppress(redis.RedisError):  # it is away
+                await self.check(up_to)
+                for key, each in self.checkers.items():
+                    if int(each.position.partition("-")[0]) < int(up_to):
+                        await self.server.client.xtrim(key, minid=each.position)
+
+    def _raise_problems(self) -> None:
         problems = [p for each in self.checkers.values() for p in each.problems]
         problems += [f"logged: {text}" for text in self.service.failures]
         problems += [f"written to stderr: {text}" for text in self.service.noise]

@@ -57,7 +57,8 @@ class Fault(NamedTuple):
 def draw(seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True) -> list[Fault]:
     """Return the faults of a seed, by time; there may be several at once.
 
-    Not *deadly*: every process lives on.
+    Not *deadly*: every process lives on, and bursts are such that a market which is busy
+    as it is can bring them.
     """
     rng = random.Random(f"chaos {seed}")
     names = [name for name in _KINDS if deadly or name not in _DEADLY]
@@ -75,7 +76,7 @@ def draw(seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True
         elif kind == "slow":
             detail = str(rng.choice((2_000, 20_000, 100_000)))
         elif kind == "burst":
-            detail = str(rng.choice((5, 20)))
+            detail = str(rng.choice((5, 20) if deadly else (2, 3)))
         elif kind == "close":
             detail = str(rng.choice((1000, 1001, 1012)))
         faults.append(Fault(round(rng.uniform(0, length_s), 2), target, kind, for_s, detail))
