@@ -28,7 +28,7 @@ class Checker:
         self.markers: Counter[str] = Counter()
         self.unmarked_until = 0  # highest number of the venue's that was seen
         self.position = "0-0"
-        self._recent: deque[str] = deque(maxlen=_CONTEXT)
+        self._recent: deque[tuple[str, Fields]] = deque(maxlen=_CONTEXT)
 
     @property
     def whole(self) -> bool:
@@ -38,7 +38,7 @@ class Checker:
     def take(self, entry_id: str, fields: Fields) -> None:
         """Look at the next entry."""
         self.entries += 1
-        self._recent.append(f"{entry_id} {dict(fields)}"[:300])
+        self._recent.append((entry_id, fields))
         if _parsed(entry_id) <= _parsed(self.position):
             self._wrong(f"id {entry_id} is not above {self.position}")
         self.position = entry_id
@@ -66,7 +66,7 @@ class Checker:
 
     def _wrong(self, text: str) -> None:
         if len(self.problems) < _MOST_PROBLEMS:
-            before = "\n    ".join(self._recent)
+            before = "\n    ".join(f"{at} {dict(each)}"[:300] for at, each in self._recent)
             self.problems.append(f"{self.key}: {text}; the entries up to it:\n    {before}")
 
 

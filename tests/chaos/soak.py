@@ -74,6 +74,7 @@ async def soak(for_s: float, rate: int, first: int) -> int:
         for seed in itertools.count(first):
             await life.run(schedule.draw(seed, deadly=False))
             number += 1
+            print(f"{time.monotonic() - began:.0f} s: seed {seed} is over", file=sys.stderr)
             if following.done():
                 following.result()
             processes = {**life.service.processes(), "harness": os.getpid()}
