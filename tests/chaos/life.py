@@ -16,15 +16,17 @@ import redis.asyncio as redis
 from ingest import health
 from tests.chaos import checker
 from tests.chaos.checker import BookChecker, Checker, TradeChecker
-from tests.chaos.faults import Faults
+from tests.chaos.faults import Faults, Forgotten
 from tests.chaos.market import SPAN, Instrument
 from tests.chaos.programs import ROOT, RedisServer, Service
 from tests.chaos.proxy import Proxy
 from tests.chaos.schedule import Fault
 from tests.chaos.venue import Rates, Venue
 
-RECOVERY_S = 120.0
+RECOVERY_S = 120.0  # without anything that has changed
+_MOST_S = 600.0  # whatever changes
 _LOOK_S = 0.05
+_KEY = "md:binance:{}:{}"
 _CHANNELS = ("trade", "bbo", "book")
 _PAGE = 1000
 _OLD_MS = 10_000  # nothing changes any more in what was received before
@@ -35,6 +37,21 @@ _LIMITS = {"binance": {"connects": [300, 10.0], "rest": [6000, 6.0]}}
 
 class Failed(Exception):
     """Something is wrong with the service; says what."""
+
+
+class _Patience:
+    """A machine that is busy with other things is slow; what stands still is broken."""
+
+    def __init__(self) -> None:
+        self._began = self._changed = time.monotonic()
+        self._seen: object = None
+
+    def lasts(self, seen: object) -> bool:
+        """Whether to go on waiting; *seen* is what has to change meanwhile."""
+        now = time.monotonic()
+        if seen != self._seen:
+            self._seen, self._changed = seen, now
+        return now - self._changed < RECOVERY_S and now - self._began < _MOST_S
 
 
 class Life:
@@ -49,7 +66,10 @@ class Life:
         maxlen: int | None = None,
         forget: bool = False,
         spool: str | None = None,
+        redundancy: int | None = None,
+        conflate: bool | None = None,
     ) -> None:
+        """What is None is drawn."""
         rng = random.Random(f"life {seed}")
         self.directory = Path(tempfile.mkdtemp(prefix="chaos"))
         self.instruments = [Instrument(name, salt) for salt, name in enumerate(instruments)]
@@ -58,7 +78,7 @@ class Life:
         self.server = RedisServer(self.directory)
         self.to_redis = Proxy(self.server.path, rng)
         self.checkers: dict[str, Checker] = {
-            (key := f"md:binance:{channel}:{i.name}"): checker.make(key, i, forget=forget)
+            (key := _KEY.format(channel, i.name)): checker.make(key, i, forget=forget)
             for i in self.instruments
             for channel in _CHANNELS
         }
@@ -67,6 +87,9 @@ class Life:
         self._maxlen = maxlen
         # Little room in some lives, so that it runs out.
         self._spool = spool or rng.choice(("1MiB", "64MiB"))
+        self._redundancy = redundancy or rng.choice((1, 1, 2))
+        self._conflate = rng.random() < 1 / 3 if conflate is None else conflate
+        self._forget = forget
 
     async def start(self) -> None:
         """Return once all streams flow."""
@@ -74,8 +97,9 @@ class Life:
         await self.to_venue.start()
         await self.to_redis.start()
         await self.server.start()
+        config = self._config()
         self.service = Service(
-            self._config(),
+            config,
             self.directory,
             {
                 "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/service/scaled'}",
@@ -83,7 +107,9 @@ class Life:
                 health.VARIABLE: str(self.health),
             },
         )
-        self._faults = Faults(self.venue, self.to_venue, self.server, self.to_redis, self.service)
+        self._faults = Faults(
+            self.venue, self.to_venue, self.server, self.to_redis, self.service, config
+        )
         await self.service.start()
         await self.recovered()
 
@@ -100,10 +126,12 @@ class Life:
                 {
                     **{"venue": "binance", "channels": list(_CHANNELS)},
                     "instruments": [each.name for each in self.instruments[worker::_WORKERS]],
+                    "redundancy": self._redundancy,
                 }
                 for worker in range(_WORKERS)
             ],
             "spool": {"max_size": self._spool},
+            "when_slow": {"bbo": "conflate" if self._conflate else "spool"},
             "reconnect": {"base_s": 0.02, "cap_s": 0.3, "healthy_after_s": 5},
             "websocket": {"open_timeout_s": 2, "ping_interval_s": 0.5, "ping_timeout_s": 1.5},
             "shutdown": {"grace_s": 5},
@@ -119,6 +147,9 @@ class Life:
         """
         await self._faults.run(faults)
         await self.recovered()
+        for each in self._faults.forgotten:
+            await self._look_for(each)
+        self._faults.forgotten.clear()
 
     async def recovered(self) -> None:
         """Return once what the venue says from now on is in all streams, and they are checked.
@@ -126,29 +157,28 @@ class Life:
         Raises:
             Failed: it takes too long, or a stream is wrong.
         """
-        end = time.monotonic() + RECOVERY_S
+        patience = _Patience()
         wanted = self._numbers()
         late = set(self.checkers)
         while late:
-            for key in list(late):
-                if await self._newest(key) > wanted[key]:
-                    late.discard(key)
-            self._in_time(end, f"nothing new in {sorted(late)}")
+            newest = {key: await self._newest(key) for key in late}
+            late = {key for key in late if newest[key] <= wanted[key]}
+            self._wait(patience, newest, f"nothing new in {sorted(late)}")
             await asyncio.sleep(_LOOK_S)
         while True:
             await self.check()
             torn = [key for key, each in self.checkers.items() if not each.whole]
             if not torn:
                 return
-            self._in_time(end, f"not whole again: {torn}")
+            self._wait(patience, torn, f"not whole again: {torn}")
             await asyncio.sleep(_LOOK_S)
 
-    def _in_time(self, end: float, what: str) -> None:
+    def _wait(self, patience: _Patience, seen: object, what: str) -> None:
         self.venue.check()
         if not self.service.running:
             raise Failed(f"the service ended with {self.service.statuses}")
-        if time.monotonic() > end:
-            raise Failed(f"not recovered within {RECOVERY_S:g} s: {what}")
+        if not patience.lasts((seen, self.service.logged)):
+            raise Failed(f"not recovered, and for {RECOVERY_S:g} s no change: {what}")
 
     def _numbers(self) -> dict[str, int]:
         """The last number that the venue gave, by stream."""
@@ -194,7 +224,28 @@ class Life:
                     if int(each.position.partition("-")[0]) < int(up_to):
                         await self.server.client.xtrim(key, minid=each.position)
 
+    async def _check_anew(self) -> None:
+        """All of it: what was checked once may have been lost since. Raises Failed."""
+        for instrument in self.instruments:
+            for channel in _CHANNELS:
+                key = _KEY.format(channel, instrument.name)
+                again = checker.make(key, instrument)
+                await self._read(key, again)
+                self.checkers[key].problems += again.problems
+        self._raise_problems()
+
+    async def _look_for(self, forgotten: Forgotten) -> None:
+        """What the server forgot is there again. Raises Failed."""
+        if self.service.pids != forgotten.workers:
+            return  # who would have sent it again is gone, and a `reset` says so
+        for key, entries in forgotten.entries.items():
+            for entry_id, fields in entries:
+                if await self.server.client.xrange(key, entry_id, entry_id) != [(entry_id, fields)]:
+                    raise Failed(f"{key}: {entry_id} was forgotten, and not sent again: {fields}")
+
     def _raise_problems(self) -> None:
+        if not self._conflate and any(e.markers["gap conflated"] for e in self.checkers.values()):
+            raise Failed("something was conflated that should not be")
         problems = [p for each in self.checkers.values() for p in each.problems]
         problems += [f"logged: {text}" for text in self.service.failures]
         problems += [f"written to stderr: {text}" for text in self.service.noise]
@@ -205,9 +256,9 @@ class Life:
         """Let all arrive that was sent, then stop gracefully. Raises Failed."""
         self.venue.paused = True
         wanted = self._numbers()
-        end = time.monotonic() + RECOVERY_S
-        while any([await self._newest(key) < wanted[key] for key in self.checkers]):
-            self._in_time(end, "what was sent last is not in the streams")
+        patience = _Patience()
+        while (newest := {key: await self._newest(key) for key in wanted}) != wanted:
+            self._wait(patience, newest, "what was sent last is not in the streams")
             await asyncio.sleep(_LOOK_S)
         status = await self.service.stop()
         await self.service.gone()
@@ -215,6 +266,8 @@ class Life:
         for key, each in self.checkers.items():
             if each.unmarked_until != wanted[key]:
                 raise Failed(f"{key}: ends with {each.unmarked_until}, not with {wanted[key]}")
+        if not self._forget:
+            await self._check_anew()
         left = sorted(self.directory.glob("data/spool/**/*.segment"))
         if status or left:
             raise Failed(f"ended with status {status}, left on disk: {left}")

@@ -3,11 +3,15 @@
 import random
 from typing import NamedTuple
 
+from tests.chaos import reloads
+
 # How often each is drawn, and for how long it lasts at most, in seconds.
 _KINDS: dict[str, tuple[int, float]] = {
     "venue cut": (4, 1.0),
     "venue stall": (3, 2.0),
     "venue half_open": (3, 1.0),
+    "venue cut_one": (3, 0.0),
+    "venue half_open_one": (2, 0.0),
     "venue slow": (2, 2.0),
     "venue reset_mid_frame": (4, 0.3),
     "venue corrupt": (4, 0.3),
@@ -21,6 +25,7 @@ _KINDS: dict[str, tuple[int, float]] = {
     "redis reset_mid_frame": (4, 0.3),
     "redis corrupt": (4, 0.3),
     "redis kill": (4, 2.0),
+    "redis forget": (3, 2.5),
     "redis stop": (3, 2.5),
     "redis oom": (3, 2.0),
     "redis readonly": (3, 2.0),
@@ -32,6 +37,7 @@ _KINDS: dict[str, tuple[int, float]] = {
     "worker files": (1, 1.5),
     "service term": (3, 0.5),
     "service kill": (2, 0.5),
+    "service reload": (4, 1.5),
 }
 # What a process does not live through.
 _DEADLY = ("worker kill", "service term", "service kill")
@@ -73,6 +79,8 @@ def draw(seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True
             detail = str(rng.randrange(2))
         elif kind == "rest":
             detail = rng.choice(_REST)
+        elif kind == "reload":
+            detail = rng.choice(reloads.KINDS)
         elif kind == "slow":
             detail = str(rng.choice((2_000, 20_000, 100_000)))
         elif kind == "burst":
