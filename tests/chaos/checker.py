@@ -103,7 +103,7 @@ class QuoteChecker(Checker):
             self._wrong(f"number {number} came after {last}")
         elif number > last + 1 and not self._excused:
             self._wrong(f"{last + 1} to {number - 1} are missing, and nothing says so")
-        elif last:
+        elif last and number > last + 1:
             self.missing[self._excuse] += number - last - 1
         if self._in_gap:
             self._wrong(f"data in a gap ({self._in_gap}) that nothing has ended")

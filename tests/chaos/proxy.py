@@ -164,7 +164,7 @@ class Proxy:
                 kind, self._break_next = self._break_next, ""
                 at = self._rng.randrange(len(data))
                 if kind == "reset":
-                    _write(sink, data[:at])
+                    write(sink, data[:at])
                     await sink.drain()
                     link.reset()
                     raise ConnectionResetError
@@ -174,13 +174,14 @@ class Proxy:
                 data = data[:at] + bytes([data[at] ^ 0x80]) + data[at + 1 :]
             if self._bytes_per_s is not None:
                 await asyncio.sleep(min(0.5, len(data) / self._bytes_per_s))
-            _write(sink, data)
+            write(sink, data)
             await sink.drain()
         if not sink.transport.is_closing() and sink.can_write_eof():
             sink.write_eof()
 
 
-def _write(sink: Writer, data: bytes) -> None:
+def write(sink: Writer, data: bytes) -> None:
+    """Send it. Raises ConnectionResetError: the connection is closed."""
     if sink.transport.is_closing():  # of which not every loop says it as an OSError
         raise ConnectionResetError
     sink.write(data)

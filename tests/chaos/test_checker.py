@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.checker import Checker, make
+from tests.chaos.checker import Checker, QuoteChecker, make
 from tests.chaos.market import SPAN, Instrument
 
 Entry = dict[str, str]
@@ -103,6 +103,9 @@ SOUND: dict[str, tuple[str, list[Entry]]] = {
     "another process": ("trade", [trade(1), reset(), trade(7)]),
     "dropped": ("trade", [trade(1), gap("dropped"), resume("dropped"), trade(7)]),
     "quotes": ("bbo", [quote(3), quote(4), gap("close_1006"), resume(), quote(9)]),
+    "conflated": ("bbo", [quote(1), gap("conflated"), resume("conflated"), quote(9)]),
+    "removed": ("bbo", [quote(1), gap("removed"), reset(), quote(9)]),
+    "reloaded": ("trade", [trade(1), gap("reloaded"), reset(), trade(9)]),
     "a book": ("book", [delta(1), delta(2), snapshot(2), delta(3), delta(4)]),
     "ahead": ("book", [snapshot(3), delta(4)]),
     "a book lost": (
@@ -146,6 +149,8 @@ WRONG: dict[str, tuple[str, list[Entry], str]] = {
     "a quote": ("bbo", [quote(1), quote(3)], "nothing says so"),
     "a quote twice": ("bbo", [quote(1), quote(1)], "came after"),
     "a gap without end": ("bbo", [quote(1), gap("close_1006"), quote(3)], "nothing has ended"),
+    "removed, and on": ("bbo", [quote(1), gap("removed"), resume(), quote(2)], "is no reset"),
+    "reloaded, and on": ("trade", [trade(1), gap("reloaded"), trade(2)], "is no reset"),
     "an update": ("book", [snapshot(1), delta(2), delta(4)], "nothing says so"),
     "an update twice": ("book", [snapshot(1), delta(2), delta(2)], "came after"),
     "an old snapshot": ("book", [delta(1), delta(2), delta(3), snapshot(2)], "behind the update"),
@@ -168,6 +173,14 @@ def test_what_is_wrong(case: str) -> None:
     channel, entries, said = WRONG[case]
     problem, *_ = checked(channel, entries).problems
     assert said in problem.split("; the entries")[0]
+
+
+def test_what_is_missing_is_counted() -> None:
+    """By the marker that says so."""
+    entries = [quote(3), gap("conflated"), resume("conflated"), quote(6), reset(), quote(9)]
+    checker = checked("bbo", entries)
+    assert isinstance(checker, QuoteChecker)
+    assert checker.missing == {"conflated": 2, "worker_restarted": 2}
 
 
 def test_ids_that_do_not_ascend() -> None:
