@@ -1,5 +1,6 @@
 """Where the events of one stream go, in which encoding."""
 
+from functools import partial
 from typing import cast
 
 from ingest import codecs
@@ -45,23 +46,26 @@ class Outlet:
         # What reads the entries back; None: another system's, whose they are.
         self.codec = cast("Codec", encoder) if encoder.complete else None
         self.key = key = codecs.stream_key(encoder, key_template, stream)
-        skipped = self._say_skipped if conflate else None
+        skipped = partial(self._markers, "conflated") if conflate else None
+        lost = partial(self._markers, "dropped")
         if known and not encoder.complete:
             self._aside = sink.open_stream(codecs.own_key(stream))
             self.writer = sink.open_stream(
-                key, preface=first, beside=self._aside, conflated=skipped
+                key, preface=first, beside=self._aside, conflated=skipped, lost=lost
             )
         else:
-            self.writer = self._aside = sink.open_stream(key, preface=first, conflated=skipped)
+            self.writer = self._aside = sink.open_stream(
+                key, preface=first, conflated=skipped, lost=lost
+            )
 
-    def _say_skipped(self, rx: int) -> list[tuple[EntryWriter, int, int, bytes]]:
-        """Return the markers to go before an event that replaced others.
+    def _markers(self, reason: str, rx: int) -> list[tuple[EntryWriter, int, int, bytes]]:
+        """Return what goes where others are missing.
 
         Those that have no place in the stream itself are put beside it instead.
         """
         before: list[tuple[EntryWriter, int, int, bytes]] = []
         for kind in ("gap", "resume"):
-            marker = Marker(type=kind, reason="conflated", rx=rx)
+            marker = Marker(type=kind, reason=reason, rx=rx)
             encoded = self._encode(self._stream, marker)
             if encoded is not None:
                 before.append((self.writer, rx, *encoded))

@@ -23,8 +23,8 @@ class StreamWriter:
     """One stream: where its entries are handed over, and all that is known of it."""
 
     __slots__ = (
-        *("_append", "conflated", "dropped", "follows", "ids", "key", "maxlen"),
-        *("out_of_reach", "packed", "preface", "prefix", "reopened", "skipped"),
+        *("_append", "conflated", "dropped", "follows", "ids", "key", "lost"),
+        *("maxlen", "out_of_reach", "packed", "preface", "prefix", "reopened", "skipped"),
     )
 
     def __init__(
@@ -33,12 +33,16 @@ class StreamWriter:
         maxlen: int | None,
         append: Callable[["Entry"], bool],
         follows: "StreamWriter | None" = None,
-        conflated: "Conflated | None" = None,
+        conflated: "Markers | None" = None,
+        lost: "Markers | None" = None,
     ) -> None:
         """*follows*: the stream whose ids this one's entries have; see `FollowingIds`.
 
         *conflated*: while the server is slow only the newest entry is kept; returns
         what goes before it, given its receive time, if it replaced others.
+
+        *lost*: returns what goes in the place of entries that the server has lost for
+        good, given the time; the owner learns of it by `dropped`, too.
         """
         self.key = key
         self.maxlen = maxlen
@@ -53,6 +57,7 @@ class StreamWriter:
         # What goes to the server from the spool has to be above this id.
         self.packed: EntryId = (0, 0)
         self.conflated = conflated
+        self.lost = lost
         self.skipped = 0  # entries that newer ones replaced, and nothing says so yet
         self.preface: Preface | None = None  # until it is known whether it is wanted
         self.reopened = False  # somebody else wrote it before, in this process
@@ -75,7 +80,7 @@ class StreamWriter:
 # A plain tuple: one is made per entry, and it is the cheapest thing that holds four values.
 Entry = tuple[StreamWriter, int, int, bytes]  # stream, rx_ns, count, encoded
 
-Conflated = Callable[[int], Sequence[Entry]]
+Markers = Callable[[int], Sequence[Entry]]
 
 
 class Preface:
@@ -190,13 +195,17 @@ class PendingBuffer:
 
     def prepend(self, entry: Entry) -> None:
         """Queue *entry* in front of all others; there is always room for it."""
+        self.admit(entry)
+        self.put_back([entry])
+
+    def admit(self, entry: Entry) -> None:
+        """Count an entry that waits, though not here."""
         size = len(entry[3])
         counters = self._counters
         counters.pending_entries += 1
         counters.pending_bytes += size
         counters.added_entries += 1
         counters.added_bytes += size
-        self.put_back([entry])
 
     def extend(self, entries: Iterable[Entry]) -> None:
         """Queue entries that are counted already, behind what waits in memory."""

@@ -14,12 +14,12 @@ from ingest.logging import worth_a_line
 from ingest.sinks.batch import Batch, build_batch, joined
 from ingest.sinks.buffer import Entry, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId, parse_bulk_id
+from ingest.sinks.entry_id import EntryId, pack_id, parse_bulk_id
 from ingest.sinks.errors import Moved, Unavailable, most_urgent
 from ingest.sinks.last_ids import NO_ID, last_id, last_id_command
 from ingest.sinks.overflow import Overflow
 from ingest.sinks.reactions import Reaction, error_code, reaction_to
-from ingest.sinks.recent import RecentBatches, beyond_reach
+from ingest.sinks.recent import RecentBatches, beyond_reach, places_in
 from ingest.sinks.refused import RefusedEntries
 from ingest.sinks.resp import command
 from ingest.sinks.settings import SinkSettings
@@ -167,8 +167,10 @@ class Publisher:
                 entries=len(entries),
                 streams=len({entry[0] for entry in entries}),
             )
+        marks = Batch([], [])
         for stream, last in last_ids.items():
-            if beyond_reach(stream, last):
+            if (newest := beyond_reach(stream, last)) is not None:
+                self._mark_loss(marks, stream, last, newest)
                 stream.out_of_reach = None
                 stream.dropped += 1
                 if worth_a_line(counters.drop("forgotten")):
@@ -177,6 +179,22 @@ class Publisher:
                         stream=stream.key,
                         last_id="{}-{}".format(*last),
                     )
+
+        if marks.entries:
+            self._batches.appendleft(marks)
+
+    def _mark_loss(
+        self, marks: Batch, stream: StreamWriter, last: EntryId, newest: EntryId
+    ) -> None:
+        """Put a mark where entries are missing, before what is sent again: under their ids."""
+        if stream.lost is None:
+            return
+        ids = places_in(last, newest)
+        # Where one entry alone is lost there may be one place only.
+        for entry, entry_id in zip(stream.lost(time.time_ns()), ids, strict=False):
+            self._buffer.admit(entry)
+            marks.entries.append(entry)
+            marks.ids.append(pack_id(*entry_id))
 
     def _next_batch(self) -> Batch | None:
         while True:

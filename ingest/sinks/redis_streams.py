@@ -16,7 +16,7 @@ import structlog
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
 from ingest.sinks import tasks
-from ingest.sinks.buffer import Conflated, PendingBuffer, Preface, StreamWriter
+from ingest.sinks.buffer import Markers, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.newest import StoredEntry, newest, newest_command
@@ -100,7 +100,8 @@ class RedisStreamsSink:
         preface: tuple[int, int, bytes] | None = None,
         beside: StreamWriter | None = None,
         follows: StreamWriter | None = None,
-        conflated: Conflated | None = None,
+        conflated: Markers | None = None,
+        lost: Markers | None = None,
     ) -> StreamWriter:
         """Return the handle to write to stream *key*; the same one for the same key.
 
@@ -114,11 +115,12 @@ class RedisStreamsSink:
         each id; another, or one that is refused, is dropped and counted.
         *conflated*: while the server is slow only the newest entry is kept, in memory;
         see `StreamWriter`. Without a spool that is not done.
+        *lost*: the server has lost entries of it that are not kept here; see there.
         """
         stream = self._streams.get(key)
         if stream is None:
             stream = StreamWriter(
-                key, maxlen or self._settings.maxlen, self._buffer.append, follows, conflated
+                key, maxlen or self._settings.maxlen, self._buffer.append, follows, conflated, lost
             )
             if preface is not None:
                 stream.preface = Preface((beside or stream, *preface))

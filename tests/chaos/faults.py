@@ -5,6 +5,7 @@ import contextlib
 import os
 import resource
 import signal
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ _LINK_FAULTS = ("cut", "stall", "half_open", "slow", "reset_mid_frame", "corrupt
 _LINK_FAULTS += ("cut_one", "half_open_one")
 _SMALL_FILE = 4096
 _SLOW_ANSWER_S = 1.5
+_KEPT_S = 5.0  # what was acknowledged before may be lost for good
 
 
 class Forgotten(NamedTuple):
@@ -104,9 +106,9 @@ class Faults:
         await self._server.start()
 
     async def _redis_forget(self, fault: Fault) -> None:
-        """It loses what it took in the last moments, less than what is kept for that."""
+        """It loses what it took in the last moments."""
         client, workers = self._server.client, dict(self._service.pids)
-        written = self._server.written()
+        noted_s, written = time.monotonic(), self._server.written()
         began = {
             key: await client.xrevrange(key, count=1)
             async for key in client.scan_iter("md:*", _type="stream")
@@ -118,8 +120,10 @@ class Faults:
             if newest
         }
         await self._server.kill_and_forget(written)
+        kept = time.monotonic() - noted_s < _KEPT_S
         await self._server.start()
-        self.forgotten.append(Forgotten(workers, entries))
+        if kept:
+            self.forgotten.append(Forgotten(workers, entries))
 
     async def _redis_stop(self, fault: Fault) -> None:
         self._server.signal(signal.SIGSTOP)

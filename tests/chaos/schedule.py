@@ -25,7 +25,7 @@ _KINDS: dict[str, tuple[int, float]] = {
     "redis reset_mid_frame": (4, 0.3),
     "redis corrupt": (4, 0.3),
     "redis kill": (4, 2.0),
-    "redis forget": (3, 2.5),
+    "redis forget": (3, 8.0),
     "redis stop": (3, 2.5),
     "redis oom": (3, 2.0),
     "redis readonly": (3, 2.0),

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from ingest.sinks.recent import places_in
 from ingest.sinks.redis_streams import RedisStreamsSink
 
 pytestmark = pytest.mark.usefixtures("logs")
@@ -89,6 +90,47 @@ async def test_what_is_not_kept_is_counted_and_its_owner_told(forgetful_server, 
         assert forgetful_server.values("a") == [10]
         assert sink.counters.dropped == {"forgotten": 1}
         assert (writer.dropped, quiet.dropped) == (1, 0)
+
+
+async def test_a_loss_is_marked_in_its_place(forgetful_server, kit) -> None:
+    """Before what is sent again, and all that waits."""
+    async with kit.running(forgetful_server.url, max_resend_bytes=2000) as sink:
+
+        def lost(rx_ns: int):
+            return [(writer, rx_ns, *kit.encoded(value)) for value in (-1, -2)]
+
+        writer = sink.open_stream("a", lost=lost)
+        kit.fill(writer, range(5))
+        assert await sink.flush(5) == 0
+        with forgetful_server.client() as client:
+            client.save()
+        kit.fill(writer, range(5, 10), padding=1500)  # more than is kept
+        assert await sink.flush(5) == 0
+        kit.fill(writer, range(10, 20))
+        assert await sink.flush(5) == 0
+        forgetful_server.kill()
+        kit.fill(writer, range(20, 30))
+        forgetful_server.start()
+        assert await sink.flush(5) == 0
+        assert forgetful_server.values("a") == [*range(5), -1, -2, *range(10, 30)]
+        assert sink.counters.dropped == {"forgotten": 1}
+        assert writer.dropped == 1
+        assert _settled(sink) == sink.counters.added_entries + 1
+
+
+@pytest.mark.parametrize(
+    ("last", "newest", "places"),
+    [
+        ((0, 0), (1000, 0), [(999, 0), (1000, 0)]),
+        ((0, 0), (1000, 7), [(1000, 6), (1000, 7)]),
+        ((999, 5), (1000, 0), [(999, 6), (1000, 0)]),
+        ((1000, 4), (1000, 6), [(1000, 5), (1000, 6)]),
+        ((1000, 5), (1000, 6), [(1000, 6)]),
+    ],
+)
+def test_places_of_what_is_lost(last, newest, places) -> None:
+    """Beyond what the server has, and not beyond what it lost."""
+    assert places_in(last, newest) == places
 
 
 async def test_trimming_is_not_forgetting(server, kit, proxy) -> None:
