@@ -42,12 +42,15 @@ class Faults:
         to_redis: Proxy,
         service: Service,
         config: dict[str, Any],
+        *,
+        remember: bool = True,
     ) -> None:
-        """*config* is that of the service."""
+        """*config* is that of the service; *remember* what a server forgot."""
         self._venue = venue
         self._server = server
         self._service = service
         self._config = config
+        self._remember = remember
         self.forgotten: list[Forgotten] = []  # to be looked for afterwards
         self._proxies = {"venue": to_venue, "redis": to_redis}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -109,10 +112,10 @@ class Faults:
         """It loses what it took in the last moments."""
         client, workers = self._server.client, dict(self._service.pids)
         noted_s, written = time.monotonic(), self._server.written()
-        began = {
-            key: await client.xrevrange(key, count=1)
-            async for key in client.scan_iter("md:*", _type="stream")
-        }
+        began = {}
+        if self._remember:
+            keys = [key async for key in client.scan_iter("md:*", _type="stream")]
+            began = {key: await client.xrevrange(key, count=1) for key in keys}
         await asyncio.sleep(fault.for_s)
         entries = {
             key: await client.xrange(key, min=f"({newest[0][0]}")

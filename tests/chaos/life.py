@@ -108,7 +108,13 @@ class Life:
             },
         )
         self._faults = Faults(
-            self.venue, self.to_venue, self.server, self.to_redis, self.service, config
+            self.venue,
+            self.to_venue,
+            self.server,
+            self.to_redis,
+            self.service,
+            config,
+            remember=not self._forget,
         )
         await self.service.start()
         await self.recovered()

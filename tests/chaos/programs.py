@@ -67,11 +67,12 @@ class RedisServer:
     async def kill_and_forget(self, written: dict[Path, int]) -> None:
         """kill -9; of its files only as much is left as *written* says.
 
-        Within a command it is the server that cuts off the rest.
+        Within a command it is the server that cuts off the rest. Nothing is forgotten if
+        there are other files by now: it would be something in the middle.
         """
         await self.kill()
-        for path, size in written.items():
-            if path.exists():  # not written anew since
+        if self.written().keys() == written.keys():
+            for path, size in written.items():
                 os.truncate(path, size)
 
     def signal(self, number: int) -> None:
