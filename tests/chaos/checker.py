@@ -151,7 +151,9 @@ class BookChecker(Checker):
         last = self.unmarked_until
         if seq < last:
             self._wrong(f"a snapshot as of {seq} behind the update {last}")
-        if seq > last and not self._excused:
+        # One that was waited for may know updates that are still on their way: they are
+        # passed over then.
+        if seq > last and self._sides is not None and not self._excused:
             self._wrong(f"{last + 1} to {seq} are missing, and only a snapshot says so")
         if self._in_gap:
             self._wrong(f"a snapshot in a gap ({self._in_gap}) that nothing has ended")

@@ -108,6 +108,7 @@ SOUND: dict[str, tuple[str, list[Entry]]] = {
     "reloaded": ("trade", [trade(1), gap("reloaded"), reset(), trade(9)]),
     "a book": ("book", [delta(1), delta(2), snapshot(2), delta(3), delta(4)]),
     "ahead": ("book", [snapshot(3), delta(4)]),
+    "ahead of the updates": ("book", [delta(1), snapshot(3), delta(4)]),
     "a book lost": (
         "book",
         [
@@ -155,7 +156,12 @@ WRONG: dict[str, tuple[str, list[Entry], str]] = {
     "an update twice": ("book", [snapshot(1), delta(2), delta(2)], "came after"),
     "an old snapshot": ("book", [delta(1), delta(2), delta(3), snapshot(2)], "behind the update"),
     "another book": ("book", [snapshot(3, bids=[["1.00", "2.00"]])], "another one"),
-    "updates behind a snapshot's back": ("book", [delta(1), snapshot(3)], "only a snapshot"),
+    "updates behind a snapshot's back": (
+        "book",
+        [snapshot(1), delta(2), snapshot(4)],
+        "only a snapshot",
+    ),
+    "not from the snapshot on": ("book", [delta(1), snapshot(3), delta(5)], "nothing says so"),
 }
 
 
