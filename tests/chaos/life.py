@@ -25,6 +25,7 @@ from tests.chaos.venue import Rates, Venue
 
 RECOVERY_S = 120.0  # without anything that has changed
 _MOST_S = 600.0  # whatever changes
+_SILENCE_S = 10.0
 _LOOK_S = 0.05
 _KEY = "md:binance:{}:{}"
 _CHANNELS = ("trade", "bbo", "book")
@@ -42,7 +43,8 @@ class Failed(Exception):
 class _Patience:
     """A machine that is busy with other things is slow; what stands still is broken."""
 
-    def __init__(self) -> None:
+    def __init__(self, still_s: float = RECOVERY_S) -> None:
+        self._still_s = still_s
         self._began = self._changed = time.monotonic()
         self._seen: object = None
 
@@ -51,7 +53,7 @@ class _Patience:
         now = time.monotonic()
         if seen != self._seen:
             self._seen, self._changed = seen, now
-        return now - self._changed < RECOVERY_S and now - self._began < _MOST_S
+        return now - self._changed < self._still_s and now - self._began < _MOST_S
 
 
 class Life:
@@ -140,7 +142,8 @@ class Life:
             "when_slow": {"bbo": "conflate" if self._conflate else "spool"},
             "reconnect": {"base_s": 0.02, "cap_s": 0.3, "healthy_after_s": 5},
             "websocket": {"open_timeout_s": 2, "ping_interval_s": 0.5, "ping_timeout_s": 1.5},
-            "shutdown": {"grace_s": 5},
+            # Most of it for an interpreter that ends on a machine that is busy.
+            "shutdown": {"grace_s": 10},
             "metrics": {"listen": None},
             "log": {"level": "info"},
         }
@@ -260,12 +263,12 @@ class Life:
 
     async def finish(self) -> None:
         """Let all arrive that was sent, then stop gracefully. Raises Failed."""
-        self.venue.paused = True
-        wanted = self._numbers()
         patience = _Patience()
-        while (newest := {key: await self._newest(key) for key in wanted}) != wanted:
-            self._wait(patience, newest, "what was sent last is not in the streams")
-            await asyncio.sleep(_LOOK_S)
+        while not await self._arrives(wanted := self._last_words()):
+            # A connection that ended just then took them with it; what is stuck stays so.
+            self._wait(patience, None, "what was sent last is not in the streams")
+            self.venue.paused = False
+            await self.recovered()
         status = await self.service.stop()
         await self.service.gone()
         await self.check()
@@ -277,6 +280,20 @@ class Life:
         left = sorted(self.directory.glob("data/spool/**/*.segment"))
         if status or left:
             raise Failed(f"ended with status {status}, left on disk: {left}")
+
+    def _last_words(self) -> dict[str, int]:
+        """Have the venue fall silent; return what it said last."""
+        self.venue.paused = True
+        return self._numbers()
+
+    async def _arrives(self, wanted: dict[str, int]) -> bool:
+        """Wait for it, as long as there is more and more."""
+        patience = _Patience(_SILENCE_S)
+        while (newest := {key: await self._newest(key) for key in wanted}) != wanted:
+            if not patience.lasts(newest):
+                return False
+            await asyncio.sleep(_LOOK_S)
+        return True
 
     async def end(self, *, keep: bool) -> None:
         """Nothing is left running; with *keep* the directory is."""
