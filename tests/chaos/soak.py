@@ -18,6 +18,7 @@ from tests.chaos.venue import Rates
 
 _INSTRUMENTS = [f"C{n}-USDT" for n in range(10)]
 _KEPT = 200_000  # entries of each stream: more than come while nobody looks
+_HARNESS = "harness"
 _FEW = 8  # samples from which nothing is concluded
 # How much more the last quarter of a run may have than its second one: a share, and a
 # number on top of it. The first quarter fills caches and buffers.
@@ -77,7 +78,7 @@ async def soak(for_s: float, rate: int, first: int) -> int:
             print(f"{time.monotonic() - began:.0f} s: seed {seed} is over", file=sys.stderr)
             if following.done():
                 following.result()
-            processes = {**life.service.processes(), "harness": os.getpid()}
+            processes = {**life.service.processes(), _HARNESS: os.getpid()}
             for name, pid in processes.items():
                 for what, value in sample(pid).items():
                     seen[name, what].append(value)
@@ -99,7 +100,8 @@ async def soak(for_s: float, rate: int, first: int) -> int:
     for (name, what), samples in sorted(seen.items()):
         grown = growth(samples, *_MAY_GROW[what])
         print(f"{name} {what}: {samples[0]} … {samples[-1]}, at most {max(samples)} {grown}")
-        if grown:
+        # The harness remembers which trades are missing: it may grow with what it does.
+        if grown and name != _HARNESS:
             failed += f"\n{name}: {what} grew {grown}"
     if failed:
         print(f"\nFAILED\n{failed}\nlogs: {life.directory}", file=sys.stderr)
