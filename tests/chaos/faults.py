@@ -215,6 +215,10 @@ class Faults:
         await self._reload(0)
 
     async def _reload(self, expected: int) -> None:
-        answer = await self._service.reload()
+        try:
+            answer = await self._service.reload()
+        except TimeoutError:
+            self._service.failures.append("reload: it does not come to pass")
+            return
         if answer.status != expected:
             self._service.failures.append(f"reload: {answer}, not {expected}")
