@@ -24,7 +24,7 @@ class StreamWriter:
 
     __slots__ = (
         *("_append", "conflated", "dropped", "follows", "ids", "key", "maxlen"),
-        *("out_of_reach", "packed", "preface", "prefix", "reopened", "skipped"),
+        *("out_of_reach", "packed", "preface", "prefix", "skipped"),
     )
 
     def __init__(
@@ -55,7 +55,6 @@ class StreamWriter:
         self.conflated = conflated
         self.skipped = 0  # entries that newer ones replaced, and nothing says so yet
         self.preface: Preface | None = None  # until it is known whether it is wanted
-        self.reopened = False  # somebody else wrote it before, in this process
         # The newest acknowledged entry that is not kept any more: see `ingest.sinks.recent`.
         self.out_of_reach: bytes | None = None
         self.dropped = 0  # entries of this stream that were lost: its owner marks the gap

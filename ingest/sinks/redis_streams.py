@@ -128,7 +128,6 @@ class RedisStreamsSink:
             self._streams[key] = stream
             self._publisher.learn(stream)
         elif preface is not None:  # of a writer that was given up
-            stream.reopened = True
             (beside or stream).add(*preface)
         return stream
 
@@ -176,17 +175,17 @@ class RedisStreamsSink:
 
         Asked over a connection of its own. Streams that do not exist, and keys that
         are no streams, have none. What an earlier process left on disk is stored first,
-        and so is what was handed over by now to a stream that was opened before.
+        and so is what was handed over by now, prefaces of streams included: their ids are
+        above those of what an earlier process that has died may still have on its way,
+        which thus came before, or is refused.
 
         Raises:
             SinkError: there is no connection, or no answer that makes sense.
         """
-        reopened = any(key in self._streams and self._streams[key].reopened for key in keys)
         try:
             async with asyncio.timeout(self._settings.reply_timeout_s):
                 await self._publisher.recovered.wait()
-                if reopened:
-                    await self._emptied()
+                await self._stored_by_now()
         except TimeoutError as exc:
             raise SinkError("what is to come before is not stored yet") from exc
         link = await self._target.open(on_lost=lambda: None)
@@ -252,6 +251,23 @@ class RedisStreamsSink:
             self._empty.clear()
             await self._wait_for(self._empty)
 
+    async def _stored_by_now(self) -> None:
+        """Wait until all that was handed over is settled; what comes meanwhile is not waited for.
+
+        Raises SinkError: there is no connection.
+        """
+        publisher, counters, wanted = self._publisher, self.counters, None
+        while True:
+            publisher.progress.clear()
+            if not publisher.learning:  # prefaces that are wanted are handed over by then
+                wanted = counters.added_entries if wanted is None else wanted
+                left = counters.pending_entries + counters.spooled_entries
+                if counters.added_entries - left >= wanted:
+                    return
+            if self._outage_began is not None:
+                raise SinkError("there is no connection")
+            await self._wait_for(publisher.progress)
+
     async def _wait_for(self, event: asyncio.Event) -> None:
         task = self._task
         if task is None:
@@ -315,6 +331,7 @@ class RedisStreamsSink:
     async def _back_off(self, error: SinkError) -> None:
         if self._outage_began is None:
             self._outage_began = time.monotonic()
+        self._publisher.progress.set()  # there is none
         self.counters.reconnects += 1
         for_operator = isinstance(error, Unavailable) and error.reaction is Reaction.OPERATOR
         backoff = self._operator if for_operator else self._reconnect
