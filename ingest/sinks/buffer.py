@@ -57,7 +57,9 @@ class StreamWriter:
         self.preface: Preface | None = None  # until it is known whether it is wanted
         # The newest acknowledged entry that is not kept any more: see `ingest.sinks.recent`.
         self.out_of_reach: bytes | None = None
-        self.dropped = 0  # entries of this stream that were lost: its owner marks the gap
+        # Entries that were lost since its owner opened it, who marks the gap; with those of
+        # an earlier owner, unless the preface tells of them.
+        self.dropped = 0
         self._append = append
 
     def add(self, rx_ns: int, count: int, encoded: bytes) -> bool:

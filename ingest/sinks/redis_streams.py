@@ -128,7 +128,9 @@ class RedisStreamsSink:
             self._streams[key] = stream
             self._publisher.learn(stream)
         elif preface is not None:  # of a writer that was given up
-            (beside or stream).add(*preface)
+            first = beside or stream
+            if first.add(*preface):  # it tells of all that was lost before it
+                first.dropped = stream.dropped = 0
         return stream
 
     def _stream_of(self, key: str, maxlen: int | None) -> StreamWriter:
