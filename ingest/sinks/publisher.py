@@ -175,8 +175,15 @@ class Publisher:
                 entries=len(entries),
                 streams=len({entry[0] for entry in entries}),
             )
+        marks = Batch([], [])
         for stream, last in last_ids.items():
             if beyond_reach(stream, last):
+                mark = stream.lost and stream.lost(time.time_ns())
+                if mark and stream.out_of_reach is not None:
+                    # In the place of the newest that is gone: before all that are left.
+                    self._buffer.admit(mark)
+                    marks.entries.append(mark)
+                    marks.ids.append(stream.out_of_reach)
                 stream.out_of_reach = None
                 stream.dropped += 1
                 if worth_a_line(counters.drop("forgotten")):
@@ -185,6 +192,8 @@ class Publisher:
                         stream=stream.key,
                         last_id="{}-{}".format(*last),
                     )
+        if marks.entries:
+            self._batches.appendleft(marks)
 
     def _next_batch(self) -> Batch | None:
         while True:

@@ -16,7 +16,7 @@ import structlog
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
 from ingest.sinks import tasks
-from ingest.sinks.buffer import Conflated, PendingBuffer, Preface, StreamWriter
+from ingest.sinks.buffer import Conflated, Lost, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.newest import StoredEntry, newest, newest_command
@@ -101,6 +101,7 @@ class RedisStreamsSink:
         beside: StreamWriter | None = None,
         follows: StreamWriter | None = None,
         conflated: Conflated | None = None,
+        lost: Lost | None = None,
     ) -> StreamWriter:
         """Return the handle to write to stream *key*; the same one for the same key.
 
@@ -114,6 +115,8 @@ class RedisStreamsSink:
         each id; another, or one that is refused, is dropped and counted.
         *conflated*: while the server is slow only the newest entry is kept, in memory;
         see `StreamWriter`. Without a spool that is not done.
+        *lost* returns, by a receive time, the entry that is to stand where entries were
+        lost that had been taken; they count as dropped all the same.
         """
         stream = self._streams.get(key)
         if stream is None:
@@ -131,6 +134,7 @@ class RedisStreamsSink:
             first = beside or stream
             if first.add(*preface):  # it tells of all that was lost before it
                 first.dropped = stream.dropped = 0
+        stream.lost = lost or stream.lost
         return stream
 
     def _stream_of(self, key: str, maxlen: int | None) -> StreamWriter:
