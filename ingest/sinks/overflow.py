@@ -191,9 +191,7 @@ class Overflow:
             batch.ids.append(pack_id(*entry_id))
         return batch
 
-    def _mark_hole(
-        self, batch: Batch, stream: StreamWriter, entry_id: EntryId, rx_ns: int
-    ) -> None:
+    def _mark_hole(self, batch: Batch, stream: StreamWriter, entry_id: EntryId, rx_ns: int) -> None:
         """Say that something is lost before the entry of this id, if there is room for that."""
         place = id_below(entry_id)
         if place <= stream.packed:

@@ -268,7 +268,7 @@ class RedisStreamsSink:
             if not publisher.learning:  # prefaces that are wanted are handed over by then
                 wanted = counters.added_entries if wanted is None else wanted
                 left = counters.pending_entries + counters.spooled_entries
-                if counters.added_entries - left >= wanted:
+                if not left or counters.added_entries - left >= wanted:
                     return
             if self._outage_began is not None:
                 raise SinkError("there is no connection")
