@@ -1,6 +1,5 @@
 """Where the events of one stream go, in which encoding."""
 
-from functools import partial
 from typing import cast
 
 from ingest import codecs
@@ -46,8 +45,8 @@ class Outlet:
         # What reads the entries back; None: another system's, whose they are.
         self.codec = cast("Codec", encoder) if encoder.complete else None
         self.key = key = codecs.stream_key(encoder, key_template, stream)
-        skipped = partial(self._markers, "conflated") if conflate else None
-        lost = partial(self._markers, "dropped")
+        skipped = self._say_skipped if conflate else None
+        lost = self._say_lost if preface is not None else None
         if known and not encoder.complete:
             self._aside = sink.open_stream(codecs.own_key(stream))
             self.writer = sink.open_stream(
@@ -58,20 +57,29 @@ class Outlet:
                 key, preface=first, conflated=skipped, lost=lost
             )
 
-    def _markers(self, reason: str, rx: int) -> list[tuple[EntryWriter, int, int, bytes]]:
-        """Return what goes where others are missing.
+    def _say_skipped(self, rx: int) -> list[tuple[EntryWriter, int, int, bytes]]:
+        """Return the markers to go before an event that replaced others.
 
         Those that have no place in the stream itself are put beside it instead.
         """
         before: list[tuple[EntryWriter, int, int, bytes]] = []
         for kind in ("gap", "resume"):
-            marker = Marker(type=kind, reason=reason, rx=rx)
+            marker = Marker(type=kind, reason="conflated", rx=rx)
             encoded = self._encode(self._stream, marker)
             if encoded is not None:
                 before.append((self.writer, rx, *encoded))
             else:
                 self._aside.add(rx, *_own.encode(self._stream, marker))
         return before
+
+    def _say_lost(self, rx: int) -> tuple[EntryWriter, int, int, bytes] | None:
+        """Return the marker where entries were lost that the sink had taken.
+
+        None where it has no place in the stream itself. Its end, and what else follows, is
+        the owner's matter, who sees `dropped` grow.
+        """
+        encoded = self._encode(self._stream, Marker(type="gap", reason="dropped", rx=rx))
+        return None if encoded is None else (self.writer, rx, *encoded)
 
     @property
     def dropped(self) -> int:

@@ -23,8 +23,8 @@ class StreamWriter:
     """One stream: where its entries are handed over, and all that is known of it."""
 
     __slots__ = (
-        *("_append", "conflated", "dropped", "follows", "ids", "key", "lost"),
-        *("maxlen", "out_of_reach", "packed", "preface", "prefix", "reopened", "skipped"),
+        *("_append", "conflated", "dropped", "follows", "ids", "key", "lost", "maxlen"),
+        *("out_of_reach", "packed", "preface", "prefix", "skipped"),
     )
 
     def __init__(
@@ -33,16 +33,12 @@ class StreamWriter:
         maxlen: int | None,
         append: Callable[["Entry"], bool],
         follows: "StreamWriter | None" = None,
-        conflated: "Markers | None" = None,
-        lost: "Markers | None" = None,
+        conflated: "Conflated | None" = None,
     ) -> None:
         """*follows*: the stream whose ids this one's entries have; see `FollowingIds`.
 
         *conflated*: while the server is slow only the newest entry is kept; returns
         what goes before it, given its receive time, if it replaced others.
-
-        *lost*: returns what goes in the place of entries that the server has lost for
-        good, given the time; the owner learns of it by `dropped`, too.
         """
         self.key = key
         self.maxlen = maxlen
@@ -57,13 +53,15 @@ class StreamWriter:
         # What goes to the server from the spool has to be above this id.
         self.packed: EntryId = (0, 0)
         self.conflated = conflated
-        self.lost = lost
+        # Returns, by a receive time, what is to stand where entries before it were lost.
+        self.lost: Lost | None = None
         self.skipped = 0  # entries that newer ones replaced, and nothing says so yet
         self.preface: Preface | None = None  # until it is known whether it is wanted
-        self.reopened = False  # somebody else wrote it before, in this process
         # The newest acknowledged entry that is not kept any more: see `ingest.sinks.recent`.
         self.out_of_reach: bytes | None = None
-        self.dropped = 0  # entries of this stream that were lost: its owner marks the gap
+        # Entries that were lost since its owner opened it, who marks the gap; with those of
+        # an earlier owner, unless the preface tells of them.
+        self.dropped = 0
         self._append = append
 
     def add(self, rx_ns: int, count: int, encoded: bytes) -> bool:
@@ -80,7 +78,8 @@ class StreamWriter:
 # A plain tuple: one is made per entry, and it is the cheapest thing that holds four values.
 Entry = tuple[StreamWriter, int, int, bytes]  # stream, rx_ns, count, encoded
 
-Markers = Callable[[int], Sequence[Entry]]
+Conflated = Callable[[int], Sequence[Entry]]
+Lost = Callable[[int], Entry | None]
 
 
 class Preface:
@@ -198,15 +197,6 @@ class PendingBuffer:
         self.admit(entry)
         self.put_back([entry])
 
-    def admit(self, entry: Entry) -> None:
-        """Count an entry that waits, though not here."""
-        size = len(entry[3])
-        counters = self._counters
-        counters.pending_entries += 1
-        counters.pending_bytes += size
-        counters.added_entries += 1
-        counters.added_bytes += size
-
     def extend(self, entries: Iterable[Entry]) -> None:
         """Queue entries that are counted already, behind what waits in memory."""
         self._queue.extend(entries)
@@ -236,6 +226,14 @@ class PendingBuffer:
             for stream, *_ in entries:
                 stream.packed = max(stream.packed, stream.ids.last)
         self._queue = deque(chain(entries, self._queue))
+
+    def admit(self, entry: Entry) -> None:
+        """Count *entry*, which goes to the server another way than through here."""
+        counters, size = self._counters, len(entry[3])
+        counters.pending_entries += 1
+        counters.pending_bytes += size
+        counters.added_entries += 1
+        counters.added_bytes += size
 
     def reclaim(self, entries: Iterable[Entry]) -> None:
         """Count entries again that were released: they have to be stored once more."""

@@ -14,12 +14,12 @@ from ingest.logging import worth_a_line
 from ingest.sinks.batch import Batch, build_batch, joined
 from ingest.sinks.buffer import Entry, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId, pack_id, parse_bulk_id
+from ingest.sinks.entry_id import EntryId, parse_bulk_id
 from ingest.sinks.errors import Moved, Unavailable, most_urgent
 from ingest.sinks.last_ids import NO_ID, last_id, last_id_command
 from ingest.sinks.overflow import Overflow
 from ingest.sinks.reactions import Reaction, error_code, reaction_to
-from ingest.sinks.recent import RecentBatches, beyond_reach, places_in
+from ingest.sinks.recent import RecentBatches, beyond_reach
 from ingest.sinks.refused import RefusedEntries
 from ingest.sinks.resp import command
 from ingest.sinks.settings import SinkSettings
@@ -41,6 +41,7 @@ class Publisher:
     ) -> None:
         self.wake = asyncio.Event()  # something happened: entries, a lost link, the end
         self.hurry = asyncio.Event()  # cut the present wait short, once
+        self.progress = asyncio.Event()  # last ids are learned, or a batch is settled
         self._buffer = buffer
         self._counters = counters
         self._batches: deque[Batch] = deque()  # those that have their ids, the next one first
@@ -88,8 +89,14 @@ class Publisher:
     def learn(self, stream: StreamWriter) -> None:
         """Ask for the last id of *stream* before anything is sent to it."""
         self._unlearned.append(stream)
+        self.wake.set()
         if self._trimming is not None:
             self._trimming.add(stream.key)
+
+    @property
+    def learning(self) -> bool:
+        """Whether the last ids of some streams are still to be asked for."""
+        return bool(self._unlearned)
 
     def learn_anew(self, streams: Iterable[StreamWriter]) -> None:
         """Ask for the last ids of all *streams*: this may be another server."""
@@ -133,6 +140,7 @@ class Publisher:
             if not self._recovering:
                 self._put_prefaces()
             del self._unlearned[: len(streams)]
+            self.progress.set()
 
     @property
     def _recovering(self) -> bool:
@@ -169,8 +177,13 @@ class Publisher:
             )
         marks = Batch([], [])
         for stream, last in last_ids.items():
-            if (newest := beyond_reach(stream, last)) is not None:
-                self._mark_loss(marks, stream, last, newest)
+            if beyond_reach(stream, last):
+                mark = stream.lost and stream.lost(time.time_ns())
+                if mark and stream.out_of_reach is not None:
+                    # In the place of the newest that is gone: before all that are left.
+                    self._buffer.admit(mark)
+                    marks.entries.append(mark)
+                    marks.ids.append(stream.out_of_reach)
                 stream.out_of_reach = None
                 stream.dropped += 1
                 if worth_a_line(counters.drop("forgotten")):
@@ -179,22 +192,8 @@ class Publisher:
                         stream=stream.key,
                         last_id="{}-{}".format(*last),
                     )
-
         if marks.entries:
             self._batches.appendleft(marks)
-
-    def _mark_loss(
-        self, marks: Batch, stream: StreamWriter, last: EntryId, newest: EntryId
-    ) -> None:
-        """Put a mark where entries are missing, before what is sent again: under their ids."""
-        if stream.lost is None:
-            return
-        ids = places_in(last, newest)
-        # Where one entry alone is lost there may be one place only.
-        for entry, entry_id in zip(stream.lost(time.time_ns()), ids, strict=False):
-            self._buffer.admit(entry)
-            marks.entries.append(entry)
-            marks.ids.append(pack_id(*entry_id))
 
     def _next_batch(self) -> Batch | None:
         while True:
@@ -226,6 +225,7 @@ class Publisher:
         return batch
 
     def _on_settled(self, batch: Batch) -> None:
+        self.progress.set()
         if batch.settles is not None and self._overflow is not None:
             self._overflow.spool.settle(batch.settles)
             self._counters.spooled_bytes = self._overflow.spool.size
@@ -261,6 +261,8 @@ class Publisher:
         self.wake.clear()
         if link.lost is not None:
             raise Unavailable(link.lost)
+        if self._unlearned:  # opened while streams were trimmed
+            return
         wait_s = None if self._trimming is None else self._trimming.wait_s(time.monotonic())
         self._buffer.idle = True
         try:

@@ -62,17 +62,6 @@ class RecentBatches:
         return lost
 
 
-def beyond_reach(stream: StreamWriter, last: EntryId) -> EntryId | None:
-    """Return the newest of the entries that the server lost and that are no longer kept."""
-    if stream.out_of_reach is None:
-        return None
-    newest = parse_bulk_id(stream.out_of_reach)
-    return newest if newest > last else None
-
-
-def places_in(last: EntryId, newest: EntryId) -> list[EntryId]:
-    """Return one or two ids beyond *last* and up to *newest*, near that one; ascending."""
-    ms, n = newest
-    before = (ms, n - 1) if n else (ms - 1, 0)
-    before = max(before, (last[0], last[1] + 1))
-    return [before, newest] if before < newest else [newest]
+def beyond_reach(stream: StreamWriter, last: EntryId) -> bool:
+    """Tell whether the server lost entries of *stream* that are no longer kept."""
+    return stream.out_of_reach is not None and parse_bulk_id(stream.out_of_reach) > last

@@ -105,9 +105,11 @@ class QuoteChecker(Checker):
             self._wrong(f"{last + 1} to {number - 1} are missing, and nothing says so")
         elif last and number > last + 1:
             self.missing[self._excuse] += number - last - 1
-        if self._in_gap:
+        # Behind what was lost of what had been taken, entries wait already.
+        if self._in_gap not in ("", "dropped"):
             self._wrong(f"data in a gap ({self._in_gap}) that nothing has ended")
-        self._excused, self._in_gap = False, ""
+            self._in_gap = ""
+        self._excused = False
         self.unmarked_until = max(number, last)
         self._compare(fields, self._expected(number))
 

@@ -103,6 +103,9 @@ SOUND: dict[str, tuple[str, list[Entry]]] = {
     "another process": ("trade", [trade(1), reset(), trade(7)]),
     "dropped": ("trade", [trade(1), gap("dropped"), resume("dropped"), trade(7)]),
     "quotes": ("bbo", [quote(3), quote(4), gap("close_1006"), resume(), quote(9)]),
+    "dropped, and some waited": (
+        *("bbo", [quote(1), gap("dropped"), quote(3), quote(4), gap("dropped"), resume("dropped")]),
+    ),
     "conflated": ("bbo", [quote(1), gap("conflated"), resume("conflated"), quote(9)]),
     "removed": ("bbo", [quote(1), gap("removed"), reset(), quote(9)]),
     "reloaded": ("trade", [trade(1), gap("reloaded"), reset(), trade(9)]),
@@ -149,6 +152,7 @@ WRONG: dict[str, tuple[str, list[Entry], str]] = {
     "not missing": ("trade", [trade(1), trade(2), gap("sequence", 2, 2)], "but here"),
     "a quote": ("bbo", [quote(1), quote(3)], "nothing says so"),
     "a quote twice": ("bbo", [quote(1), quote(1)], "came after"),
+    "dropped, and then another": ("bbo", [quote(1), gap("dropped"), quote(3), quote(5)], "missing"),
     "a gap without end": ("bbo", [quote(1), gap("close_1006"), quote(3)], "nothing has ended"),
     "removed, and on": ("bbo", [quote(1), gap("removed"), resume(), quote(2)], "is no reset"),
     "reloaded, and on": ("trade", [trade(1), gap("reloaded"), trade(2)], "is no reset"),

@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from ingest.sinks.recent import places_in
 from ingest.sinks.redis_streams import RedisStreamsSink
 
 pytestmark = pytest.mark.usefixtures("logs")
@@ -77,6 +76,26 @@ async def test_only_what_is_missing_is_sent_again(server, kit, proxy) -> None:
             assert server.values(key) == list(range(20))
 
 
+async def test_what_is_not_kept_is_marked_before_what_waits(forgetful_server, kit) -> None:
+    """And before what is sent again: a reader would take what is before for whole."""
+    async with kit.running(forgetful_server.url, max_resend_bytes=100) as sink:
+        writer = sink.open_stream("a", lost=lambda rx: (writer, rx, *kit.encoded(-1)))
+        for value in range(10):  # a batch of 15 bytes each
+            kit.fill(writer, [value])
+            assert await sink.flush(5) == 0
+        forgetful_server.kill()
+        kit.fill(writer, range(10, 15))
+        await kit.until(lambda: sink.counters.reconnects > 0)
+        forgetful_server.start()
+        assert await sink.flush(5) == 0
+        values = forgetful_server.values("a")
+        assert values[0] == -1
+        assert 0 < values[1] < 10
+        assert values[1:] == list(range(values[1], 15))
+        assert writer.dropped == 1
+        assert _settled(sink) == sink.counters.added_entries + 1  # the loss is counted once
+
+
 @pytest.mark.parametrize("limit", [{"max_resend_bytes": 0}, {"resend_s": -1.0}])
 async def test_what_is_not_kept_is_counted_and_its_owner_told(forgetful_server, kit, limit) -> None:
     async with kit.running(forgetful_server.url, **limit) as sink:
@@ -90,47 +109,6 @@ async def test_what_is_not_kept_is_counted_and_its_owner_told(forgetful_server, 
         assert forgetful_server.values("a") == [10]
         assert sink.counters.dropped == {"forgotten": 1}
         assert (writer.dropped, quiet.dropped) == (1, 0)
-
-
-async def test_a_loss_is_marked_in_its_place(forgetful_server, kit) -> None:
-    """Before what is sent again, and all that waits."""
-    async with kit.running(forgetful_server.url, max_resend_bytes=2000) as sink:
-
-        def lost(rx_ns: int):
-            return [(writer, rx_ns, *kit.encoded(value)) for value in (-1, -2)]
-
-        writer = sink.open_stream("a", lost=lost)
-        kit.fill(writer, range(5))
-        assert await sink.flush(5) == 0
-        with forgetful_server.client() as client:
-            client.save()
-        kit.fill(writer, range(5, 10), padding=1500)  # more than is kept
-        assert await sink.flush(5) == 0
-        kit.fill(writer, range(10, 20))
-        assert await sink.flush(5) == 0
-        forgetful_server.kill()
-        kit.fill(writer, range(20, 30))
-        forgetful_server.start()
-        assert await sink.flush(5) == 0
-        assert forgetful_server.values("a") == [*range(5), -1, -2, *range(10, 30)]
-        assert sink.counters.dropped == {"forgotten": 1}
-        assert writer.dropped == 1
-        assert _settled(sink) == sink.counters.added_entries + 1
-
-
-@pytest.mark.parametrize(
-    ("last", "newest", "places"),
-    [
-        ((0, 0), (1000, 0), [(999, 0), (1000, 0)]),
-        ((0, 0), (1000, 7), [(1000, 6), (1000, 7)]),
-        ((999, 5), (1000, 0), [(999, 6), (1000, 0)]),
-        ((1000, 4), (1000, 6), [(1000, 5), (1000, 6)]),
-        ((1000, 5), (1000, 6), [(1000, 6)]),
-    ],
-)
-def test_places_of_what_is_lost(last, newest, places) -> None:
-    """Beyond what the server has, and not beyond what it lost."""
-    assert places_in(last, newest) == places
 
 
 async def test_trimming_is_not_forgetting(server, kit, proxy) -> None:
