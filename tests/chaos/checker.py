@@ -209,6 +209,7 @@ class TradeChecker(Checker):
         self._ranges: list[tuple[int, int]] = []  # marked, and not said to be whole
         self.missing: dict[int, str] = {}  # by number: "marked", or the marker that excuses it
         self.backfilled = 0
+        self._in_dropped: set[int] = set()  # that were missing there, and came late
         self._first: int | None = None
 
     def _marker(self, kind: str, reason: str, fields: Fields) -> None:
@@ -236,7 +237,7 @@ class TradeChecker(Checker):
     def _resume(self, first: int, last: int) -> None:
         if (first, last) in self._ranges:
             self._ranges.remove((first, last))
-        else:
+        elif not all(number in self._in_dropped for number in range(first, last + 1)):
             self._wrong(f"{first} to {last} was not marked as missing")
         missing = [n for n in range(first, last + 1) if not self._is_here(n)]
         if missing:
@@ -264,8 +265,11 @@ class TradeChecker(Checker):
                     "and nothing says so"
                 )
             self.unmarked_until = number
-        elif self.missing.pop(number, None) is None:
+        elif (excuse := self.missing.pop(number, None)) is None:
             self._wrong(f"trade {number} was here already, or is out of order")
+        elif late and excuse.endswith(" dropped"):
+            # The gap with its range is among what was dropped.
+            self._in_dropped.add(number)
         elif not (late and self._marked(number)):
             self._wrong(f"trade {number} is out of order, and does not say so")
         if late:

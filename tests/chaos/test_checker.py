@@ -47,6 +47,10 @@ def trade(number: int, *, late: bool = False, **changes: str) -> Entry:
     return {**fields, "backfill": "1"} if late else fields
 
 
+def late(*numbers: int) -> list[Entry]:
+    return [trade(number, late=True) for number in numbers]
+
+
 def quote(number: int) -> Entry:
     return {**instrument().quote(number), "rx": "1"}
 
@@ -102,6 +106,10 @@ SOUND: dict[str, tuple[str, list[Entry]]] = {
     "marked": ("trade", [trade(1), gap("close_1006"), gap("sequence", 2, 2), resume(), trade(3)]),
     "another process": ("trade", [trade(1), reset(), trade(7)]),
     "dropped": ("trade", [trade(1), gap("dropped"), resume("dropped"), trade(7)]),
+    "its gap was dropped, too": (
+        "trade",
+        [trade(1), gap("dropped"), trade(4), *late(2, 3), resume("backfill", 2, 3), trade(5)],
+    ),
     "quotes": ("bbo", [quote(3), quote(4), gap("close_1006"), resume(), quote(9)]),
     "dropped, and some waited": (
         *("bbo", [quote(1), gap("dropped"), quote(3), quote(4), gap("dropped"), resume("dropped")]),
