@@ -11,13 +11,13 @@ that goes before them may need a new one. Then they get new ones, in order.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ingest.errors import SpoolError
 from ingest.sinks.batch import Batch
 from ingest.sinks.buffer import Entry, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId, IdsExhausted, pack_id
+from ingest.sinks.entry_id import EntryId, IdsExhausted, pack_ids
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.last_ids import NO_ID
 from ingest.sinks.reactions import Reaction
@@ -152,38 +152,56 @@ class Overflow:
             self._on_damage()
         return batch
 
-    def _batch_of(self, records: Iterable[SpooledEntry], *, recovered: bool) -> Batch:
+    def _batch_of(self, records: Sequence[SpooledEntry], *, recovered: bool) -> Batch:
         """Return the records as a batch, under ids that the server will take."""
-        counters = self._counters
+        self._count_taken(records, recovered=recovered)
         max_age_s = self._settings.max_spool_age_s
         oldest_ns = 0 if max_age_s is None else time.time_ns() - int(max_age_s * 1e9)
-        batch = Batch([], [])
+        streams: dict[str, StreamWriter] = {}
+        entries: list[Entry] = []
+        ids: list[EntryId] = []
         for key, maxlen, ms, n, rx_ns, words, encoded in records:
-            stream = self._stream_of(key, maxlen)
-            only_behind, words = words & _ONLY_BEHIND, words & ~_ONLY_BEHIND
-            if only_behind and stream.packed == NO_ID:
-                if not recovered:
-                    counters.spooled_entries -= 1
-                    counters.added_entries -= 1
-                continue  # where nothing was, nothing is missing
+            stream = streams.get(key)
+            if stream is None:
+                stream = streams[key] = self._stream_of(key, maxlen)
+            if words & _ONLY_BEHIND:
+                words &= ~_ONLY_BEHIND  # noqa: PLW2901
+                if stream.packed == NO_ID:  # where nothing was, nothing is missing
+                    self._uncount(encoded, recovered=recovered)
+                    continue
             entry = (stream, rx_ns, words, encoded)
-            counters.pending_entries += 1
-            counters.pending_bytes += len(encoded)
-            if recovered:
-                counters.added_entries += 1
-                counters.recovered_entries += 1
-            else:
-                counters.spooled_entries -= 1
             if rx_ns < oldest_ns:
                 self._drop(entry, "spool_expired", f"older than {max_age_s:g} s")
                 continue
-            entry_id = self._final_id(stream, (ms, n), rx_ns, recovered=recovered)
-            if entry_id is None:
-                self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
-                continue
-            batch.entries.append(entry)
-            batch.ids.append(pack_id(*entry_id))
-        return batch
+            entry_id: EntryId | None = (ms, n)
+            if recovered or stream.follows is not None or entry_id <= stream.packed:
+                entry_id = self._final_id(stream, (ms, n), rx_ns, recovered=recovered)
+                if entry_id is None:
+                    self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
+                    continue
+            else:
+                stream.packed = entry_id  # as nearly all are; it was given by us
+            entries.append(entry)
+            ids.append(entry_id)
+        return Batch(entries, pack_ids(ids))
+
+    def _count_taken(self, records: Sequence[SpooledEntry], *, recovered: bool) -> None:
+        counters = self._counters
+        counters.pending_entries += len(records)
+        counters.pending_bytes += sum([len(record[6]) for record in records])
+        if recovered:
+            counters.added_entries += len(records)
+            counters.recovered_entries += len(records)
+        else:
+            counters.spooled_entries -= len(records)
+
+    def _uncount(self, encoded: bytes, *, recovered: bool) -> None:
+        """One that was taken is not wanted: it was never there."""
+        counters = self._counters
+        counters.pending_entries -= 1
+        counters.pending_bytes -= len(encoded)
+        counters.added_entries -= 1
+        counters.recovered_entries -= recovered
 
     def _final_id(
         self, stream: StreamWriter, given: EntryId, rx_ns: int, *, recovered: bool

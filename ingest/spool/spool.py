@@ -17,8 +17,8 @@ import structlog
 
 from ingest.errors import SpoolError
 from ingest.spool.cursor import Cursor
-from ingest.spool.format import Damaged, Position, Torn
-from ingest.spool.head import Head, SpooledEntry
+from ingest.spool.format import Damaged, Position, SpooledEntry, Torn
+from ingest.spool.head import Head
 from ingest.spool.segments import FIRST_SEGMENT, found_in, path_of
 from ingest.spool.settings import SpoolSettings
 from ingest.spool.tail import Tail
