@@ -10,6 +10,7 @@ server's last id may turn out to be above them (the clock was set back), and an 
 that goes before them may need a new one. Then they get new ones, in order.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -56,6 +57,7 @@ class Overflow:
         self._drop = drop
         self._on_damage = on_damage
         self._newest: dict[StreamWriter, Entry] = {}
+        self._ahead: tuple[list[SpooledEntry], Position] | None = None
         self._damaged = 0
 
     # -- in --------------------------------------------------------------------
@@ -133,19 +135,35 @@ class Overflow:
         self._newest.clear()
         return entries
 
+    def read_ahead(self) -> None:
+        """Read what is next, while the server is busy with the batch before it.
+
+        Not yet more: what becomes of that batch decides on the ids. And only what is in
+        files, so that no more than one batch is in memory alone.
+        """
+        if self._ahead is None and self.spool.written_ahead(self._settings.max_batch_bytes):
+            with contextlib.suppress(SpoolError):  # it will be met again in its turn
+                self._ahead = self._read()
+
+    def _read(self) -> tuple[list[SpooledEntry], Position]:
+        settings = self._settings
+        records = self.spool.read(settings.max_batch_entries, settings.max_batch_bytes)
+        return records, self.spool.position
+
     def next_batch(self) -> Batch:
         """Return a batch of what comes next from the disk. It may be empty.
 
         Raises Unavailable: the disk cannot be read now.
         """
-        spool, settings = self.spool, self._settings
-        recovered = spool.recovering
+        spool = self.spool
+        recovered = spool.recovering and self._ahead is None
         try:
-            records = spool.read(settings.max_batch_entries, settings.max_batch_bytes)
+            records, behind = self._ahead or self._read()
         except SpoolError as exc:
             raise Unavailable(str(exc), Reaction.WAIT) from exc
+        self._ahead = None
         batch = self._batch_of(records, recovered=recovered)
-        batch.settles = spool.position
+        batch.settles = behind
         batch.uncertain = recovered
         if spool.damaged > self._damaged:
             self._damaged = spool.damaged

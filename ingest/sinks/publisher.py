@@ -253,6 +253,9 @@ class Publisher:
         self._buffer.idle = False
 
     async def _send(self, link: Transport, batch: Batch) -> None:
+        if batch.settles is not None and self._overflow is not None:
+            # Once it is on its way: from then on this process has nothing else to do.
+            asyncio.get_running_loop().call_soon(self._overflow.read_ahead)
         try:
             sent = await link.store(batch)
         except BaseException:

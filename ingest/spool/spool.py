@@ -160,6 +160,12 @@ class Spool:
                 return entries
         return []
 
+    def written_ahead(self, size: int) -> bool:
+        """Tell whether more than *size* unread bytes of this process are in the file read next."""
+        segment, offset = self.position
+        end = self._tail.written if segment == self._tail.segment else self._sizes[segment]
+        return segment >= self._own and end - offset > size
+
     def pass_over(self) -> Position:
         """Leave what was appended so far to another process, should this one die.
 

@@ -8,11 +8,11 @@ process's and the server's; of each figure the best round is kept.
 """
 
 import asyncio
+import gc
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
@@ -30,17 +30,13 @@ APART_NS = 20_000  # 50,000 a second
 SERVER = ("--port", "0", "--save", "", "--appendonly", "yes", "--loglevel", "nothing")
 
 
-def figures(seconds: float, entries: int) -> str:
-    return f"{seconds / entries * 1e6:6.2f}"
-
-
 def cpu_s(pid: int) -> float:
     """Return what a process has used so far."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-async def outage(directory: Path, entries: int) -> Iterator[tuple[str, float]]:
+async def outage(directory: Path, entries: int) -> dict[str, float]:
     """Return µs an entry: CPU to spool, CPU to drain, the server's CPU, the time to drain."""
     settings = SinkSettings(
         spool=SpoolSettings(directory=str(directory / "spool")), spool_after_s=0.0
@@ -74,18 +70,20 @@ async def outage(directory: Path, entries: int) -> Iterator[tuple[str, float]]:
     finally:
         server.kill()
         await server.wait()
-    return zip(
-        ("spooling: CPU", "draining: CPU", "draining: the server's CPU", "draining: time"),
-        (each / entries * 1e6 for each in (spooled_s, drained_s, served_s, wall_s)),
-        strict=True,
-    )
+    seconds = {
+        "spooling: CPU": spooled_s,
+        "draining: CPU": drained_s,
+        "draining: the server's CPU": served_s,
+        "draining: time": wall_s,
+    }
+    return {name: value / entries * 1e6 for name, value in seconds.items()}
 
 
 async def main(entries: int, rounds: int) -> None:
     best: dict[str, float] = {}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="ing") as directory:
-            for name, cost_us in await outage(Path(directory), entries):
+            for name, cost_us in (await outage(Path(directory), entries)).items():
                 best[name] = min(cost_us, best.get(name, cost_us))
     for name, cost_us in best.items():
         print(f"{name:30} {cost_us:6.2f} µs an entry")
@@ -94,5 +92,8 @@ async def main(entries: int, rounds: int) -> None:
 
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    numbers = [*map(int, sys.argv[1:]), 300_000, 3][:2] if len(sys.argv) != 2 else [int(sys.argv[1]), 3]
-    uvloop.run(main(*numbers))
+    # As a worker does.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    entries, rounds = map(int, (sys.argv[1:] + ["300000", "3"][len(sys.argv) - 1 :]))
+    uvloop.run(main(entries, rounds))
