@@ -183,7 +183,7 @@ class Overflow:
             if stream is None:
                 stream = streams[key] = self._stream_of(key, maxlen)
             if words & _ONLY_BEHIND:
-                words &= ~_ONLY_BEHIND  # noqa: PLW2901
+                words &= ~_ONLY_BEHIND
                 if stream.packed == NO_ID:  # where nothing was, nothing is missing
                     self._uncount(encoded, recovered=recovered)
                     continue
