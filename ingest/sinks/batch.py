@@ -38,14 +38,14 @@ class Batch:
         # does it for all: at most 10,000 entries, more than there are in a batch.
         trimmed: set[StreamWriter] = set()
         pieces = [EXEC]  # from the end on, where the last ones are
-        for index in range(len(self.entries) - 1, -1, -1):
-            stream, _, count, encoded = self.entries[index]
+        for (stream, _, count, encoded), id_bulk in zip(
+            reversed(self.entries), reversed(self.ids), strict=True
+        ):
             if stream in trimmed:
-                head = stream.prefix.plain[count]
+                pieces += (encoded, id_bulk, stream.plain[count])
             else:
                 trimmed.add(stream)
-                head = stream.prefix.trimming[count]
-            pieces += (encoded, self.ids[index], head)
+                pieces += (encoded, id_bulk, stream.trimming[count])
         pieces.append(MULTI)
         pieces.reverse()
         return b"".join(pieces)

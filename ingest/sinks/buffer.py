@@ -10,7 +10,7 @@ import structlog
 from ingest.logging import worth_a_line
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.entry_id import EntryId, EntryIds, FollowingIds
-from ingest.sinks.resp import XaddPrefix
+from ingest.sinks.resp import XaddHeads
 from ingest.sinks.settings import SinkSettings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class StreamWriter:
 
     __slots__ = (
         *("_append", "conflated", "dropped", "follows", "ids", "key", "maxlen"),
-        *("out_of_reach", "packed", "preface", "prefix", "reopened", "skipped"),
+        *("out_of_reach", "packed", "plain", "preface", "reopened", "skipped", "trimming"),
     )
 
     def __init__(
@@ -42,7 +42,8 @@ class StreamWriter:
         """
         self.key = key
         self.maxlen = maxlen
-        self.prefix = XaddPrefix(key, maxlen)
+        self.plain = XaddHeads(key, None)
+        self.trimming = XaddHeads(key, maxlen)
         self.follows = follows
         self.ids: EntryIds | FollowingIds
         if follows is None:

@@ -191,16 +191,17 @@ class Overflow:
             if rx_ns < oldest_ns:
                 self._drop(entry, "spool_expired", f"older than {max_age_s:g} s")
                 continue
-            entry_id: EntryId | None = (ms, n)
-            if recovered or stream.follows is not None or entry_id <= stream.packed:
-                entry_id = self._final_id(stream, (ms, n), rx_ns, recovered=recovered)
-                if entry_id is None:
+            given = (ms, n)
+            if recovered or stream.follows is not None or given <= stream.packed:
+                final = self._final_id(stream, given, rx_ns, recovered=recovered)
+                if final is None:
                     self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
                     continue
+                given = final
             else:
-                stream.packed = entry_id  # as nearly all are; it was given by us
+                stream.packed = given  # nearly always; it is one of `stream.ids` anyway
             entries.append(entry)
-            ids.append(entry_id)
+            ids.append(given)
         return Batch(entries, pack_ids(ids))
 
     def _count_taken(self, records: Sequence[SpooledEntry], *, recovered: bool) -> None:

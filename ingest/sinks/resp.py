@@ -1,12 +1,10 @@
 """XADD commands as RESP bytes, the part that never changes packed once per stream.
 
     *<count>  XADD <key> [MAXLEN ~ <n>]   <id>   <field> <value> …
-    └──── by the number, cached ───────┘  per entry   the codec's bytes
+    └─────── XaddHeads[count] ─────────┘  per entry   the codec's bytes
 
 Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
 """
-
-from collections.abc import Sequence
 
 MULTI = b"*1\r\n$5\r\nMULTI\r\n"
 EXEC = b"*1\r\n$4\r\nEXEC\r\n"
@@ -22,24 +20,20 @@ def command(*words: bytes) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(map(bulk, words))
 
 
-class XaddPrefix:
-    """Everything of one stream's XADD that comes before the entry id."""
+class XaddHeads(dict[int, bytes]):
+    """What of a stream's XADD comes before the id, by the entry's number of bulk strings.
 
-    __slots__ = ("plain", "trimming")
-
-    def __init__(self, key: str, maxlen: int | None) -> None:
-        words = [b"XADD", key.encode()]
-        trim = [] if maxlen is None else [b"MAXLEN", b"~", b"%d" % maxlen]
-        self.plain = _Heads(words)
-        self.trimming = _Heads([*words, *trim])
-
-
-class _Heads(dict[int, bytes]):
-    """The command up to its id, by the number of bulk strings that the entry has."""
+    With *maxlen* the command also trims.
+    """
 
     # One stream has entries of a few shapes only, so this stays small.
-    def __init__(self, words: Sequence[bytes]) -> None:
+    __slots__ = ("_static", "_words")
+
+    def __init__(self, key: str, maxlen: int | None) -> None:
         super().__init__()
+        words = [b"XADD", key.encode()]
+        if maxlen is not None:
+            words += [b"MAXLEN", b"~", b"%d" % maxlen]
         self._static = b"".join(map(bulk, words))
         self._words = len(words) + 1  # the id follows
 
