@@ -18,7 +18,7 @@ from ingest.errors import SpoolError
 from ingest.sinks.batch import Batch
 from ingest.sinks.buffer import Entry, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId, IdsExhausted, pack_ids
+from ingest.sinks.entry_id import EntryId, IdsExhausted, id_below, pack_ids
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.last_ids import NO_ID
 from ingest.sinks.reactions import Reaction
@@ -45,9 +45,9 @@ class Overflow:
         *,
         stream_of: StreamOf,
         drop: Drop,
-        on_damage: Callable[[], None],
+        on_damage: Callable[[], Iterable[StreamWriter]],
     ) -> None:
-        """*on_damage*: entries on the disk cannot be read, nobody knows of which streams."""
+        """*on_damage*: entries on the disk cannot be read; returns of which streams, perhaps."""
         self.spool = spool
         self.on_unwritten: Callable[[], None] = _nothing  # there is something to write out
         self.on_begin: Callable[[], None] = _nothing  # from here on everything comes here
@@ -59,6 +59,7 @@ class Overflow:
         self._newest: dict[StreamWriter, Entry] = {}
         self._ahead: tuple[list[SpooledEntry], Position] | None = None
         self._damaged = 0
+        self._holes: set[StreamWriter] = set()  # the next entry has others before it that are lost
 
     # -- in --------------------------------------------------------------------
 
@@ -162,12 +163,14 @@ class Overflow:
         except SpoolError as exc:
             raise Unavailable(str(exc), Reaction.WAIT) from exc
         self._ahead = None
+        if spool.damaged > self._damaged:  # before the first of these
+            self._damaged = spool.damaged
+            self._holes.update(self._on_damage())
         batch = self._batch_of(records, recovered=recovered)
         batch.settles = behind
         batch.uncertain = recovered
-        if spool.damaged > self._damaged:
-            self._damaged = spool.damaged
-            self._on_damage()
+        if not spool.unread:
+            self._holes.clear()  # what comes next is behind what their owners say of them
         return batch
 
     def _batch_of(self, records: Sequence[SpooledEntry], *, recovered: bool) -> Batch:
@@ -190,8 +193,12 @@ class Overflow:
             entry = (stream, rx_ns, words, encoded)
             if rx_ns < oldest_ns:
                 self._drop(entry, "spool_expired", f"older than {max_age_s:g} s")
+                self._holes.add(stream)
                 continue
             given = (ms, n)
+            if stream in self._holes and (mark := self._mark_hole(stream, given, rx_ns)):
+                entries.append(mark)
+                ids.append(stream.packed)
             if recovered or stream.follows is not None or given <= stream.packed:
                 final = self._final_id(stream, given, rx_ns, recovered=recovered)
                 if final is None:
@@ -221,6 +228,25 @@ class Overflow:
         counters.pending_bytes -= len(encoded)
         counters.added_entries -= 1
         counters.recovered_entries -= recovered
+
+    def _mark_hole(self, stream: StreamWriter, entry_id: EntryId, rx_ns: int) -> Entry | None:
+        """Return what says that something is lost before the entry of this id.
+
+        If there is room for that: its id is then `stream.packed`.
+        """
+        place = id_below(entry_id)
+        if place <= stream.packed:
+            return None  # stored before, or right behind what was
+        self._holes.discard(stream)
+        mark = stream.lost and stream.lost(rx_ns)
+        if mark:
+            counters, size = self._counters, len(mark[3])
+            counters.added_entries += 1
+            counters.added_bytes += size
+            counters.pending_entries += 1
+            counters.pending_bytes += size
+            stream.packed = place
+        return mark
 
     def _final_id(
         self, stream: StreamWriter, given: EntryId, rx_ns: int, *, recovered: bool
