@@ -62,6 +62,9 @@ class RecentBatches:
         return lost
 
 
-def beyond_reach(stream: StreamWriter, last: EntryId) -> bool:
-    """Tell whether the server lost entries of *stream* that are no longer kept."""
-    return stream.out_of_reach is not None and parse_bulk_id(stream.out_of_reach) > last
+def beyond_reach(stream: StreamWriter, last: EntryId) -> EntryId | None:
+    """Return the newest entry of *stream* that the server lost and that is no longer kept."""
+    if stream.out_of_reach is None:
+        return None
+    newest = parse_bulk_id(stream.out_of_reach)
+    return newest if newest > last else None
