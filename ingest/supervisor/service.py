@@ -7,6 +7,7 @@ import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import structlog
 from msgspec import structs
@@ -105,6 +106,11 @@ async def run_service(
     """
     signals = StopSignals()
     _allow_descriptors()
+    try:
+        # If we make it, it is for us alone. Who needs it says what that means to them.
+        Path(config.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        _log.warning("service: no data directory", path=config.data_dir, error=str(exc))
     try:
         # In each worker it would only fail again and again.
         ensure_loaded()
