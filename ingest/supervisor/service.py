@@ -7,7 +7,6 @@ import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import structlog
 from msgspec import structs
@@ -17,6 +16,7 @@ from ingest.cores import available_cores
 from ingest.embedded import EmbeddedServer
 from ingest.errors import EmbeddedServerError, IngestError
 from ingest.feed.status import WorkerStatus
+from ingest.files import make_private
 from ingest.instruments import InstrumentSource
 from ingest.instruments.cache import ListingCache
 from ingest.limits import Broker, local_gate, remembering
@@ -108,7 +108,7 @@ async def run_service(
     _allow_descriptors()
     try:
         # If we make it, it is for us alone. Who needs it says what that means to them.
-        Path(config.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(config.data_dir)
     except OSError as exc:
         _log.warning("service: no data directory", path=config.data_dir, error=str(exc))
     try:
