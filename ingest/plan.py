@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct, structs
 
 from ingest import codecs, venues
+from ingest.config.redis_url import unverified
 from ingest.config.schema import (
     Config,
     FeedConfig,

@@ -87,7 +87,7 @@ def parse_redis_url(text: str) -> RedisUrl:
 def unverified(text: str) -> str:
     """Return the option of a URL that switches off a check of certificates, "" for none."""
     options = dict(parse_qsl(urlsplit(text).query))
-    if options.get("ssl_cert_reqs", "required") != "required":
+    if options.get("ssl_cert_reqs", "required").lower() != "required":
         return f"ssl_cert_reqs={options['ssl_cert_reqs']}"
     if options.get("ssl_check_hostname", "true").lower() in ("false", "no", "0"):
         return f"ssl_check_hostname={options['ssl_check_hostname']}"
