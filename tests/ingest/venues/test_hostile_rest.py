@@ -91,10 +91,9 @@ def test_a_ticket_for_somewhere_without_tls(endpoint: str) -> None:
     server = {"endpoint": endpoint, "protocol": "websocket", "encrypt": True}
     server |= {"pingInterval": 18000, "pingTimeout": 10000}
     data = {"token": "t", "instanceServers": [server]}
-    ticket = venues.get("kucoin").ticket
-    assert ticket is not None
+    body = json.dumps({"code": "200000", "data": data}).encode()
+    venue = venues.get("kucoin")
+    assert venue.ticket is not None
 
     with pytest.raises(DecodeError, match="endpoint"):
-        ticket.admit(
-            json.dumps({"code": "200000", "data": data}).encode(), venues.get(venue).ws_url
-        )
+        venue.ticket.admit(body, venue.ws_url)
