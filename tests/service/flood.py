@@ -1,6 +1,7 @@
 """The whole service in a flood of numbered trades, while its Redis is ill-treated."""
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +15,6 @@ COINS = ["BTC", "ETH", "BNB", "XRP", "SOL", "ADA", "DOT", "LTC", "UNI", "TRX"]
 KEYS = [f"md:binance:trade:{coin}-USDT" for coin in COINS]
 DEADLINE_S = 300.0
 _MEMORY_MIB = 512  # of a worker
-_LIVE_S = 1.0
 
 # Entered, it does something and returns when Redis can be written again; left, it puts
 # back in order what else is to be as before.
@@ -34,6 +34,22 @@ def away_s() -> float:
     return float(os.environ.get("INGEST_TEST_AWAY_S", "60"))
 
 
+def take_away(server: Any, how: str) -> None:
+    """Kill it with -9, or have it hang."""
+    if how == "killed":
+        server.kill()
+    else:
+        server.signal(signal.SIGSTOP)
+
+
+def bring_back(server: Any, how: str, *arguments: str) -> None:
+    """Undo that; *arguments* are of a server that is started again."""
+    if how == "killed":
+        server.start(*arguments)
+    else:
+        server.signal(signal.SIGCONT)
+
+
 def flood(
     kit: Any,
     url: str,
@@ -43,8 +59,12 @@ def flood(
     rate: float,
     times: int,
     between_s: float = 5.0,
+    live_s: float = 1.0,
 ) -> dict[str, Any]:
-    """Have everything that a venue sends published, through outages; return what was seen."""
+    """Have everything that a venue sends published, through outages; return what was seen.
+
+    After an outage it is waited until the consumer is at most *live_s* behind the venue.
+    """
     venue = kit.program(str(FIREHOSE), "--rate", str(rate), output="stdout")
     venue_url = f"ws://127.0.0.1:{venue.wait('listening')['port']}"
     service = kit.service(
@@ -72,10 +92,10 @@ def flood(
             with outage():
                 back = time.monotonic()
                 seen["outage_s"].append(round(back - start, 1))
-                _until_live(venue, consumer)
+                _until_live(venue, consumer, live_s)
                 seen["live_again_s"].append(round(time.monotonic() - back, 1))
                 print(number, {**seen, "sent": sum(_sent(venue).values())}, flush=True)
-        _until_live(venue, consumer)
+        _until_live(venue, consumer, live_s)
         seen["seconds"] = round(time.monotonic() - began, 1)
         seen["per_s"] = round(sum(_sent(venue).values()) / seen["seconds"])
         seen["to_disk"] = len(service.all("spool: entries go to disk"))
@@ -100,13 +120,12 @@ def flood(
     return seen
 
 
-def _until_live(venue: Any, consumer: Consumer) -> None:
-    """Wait until what the venue sends is with the consumer a second later."""
+def _until_live(venue: Any, consumer: Consumer, live_s: float) -> None:
     end = time.monotonic() + DEADLINE_S
     while True:
         asked = time.monotonic()
         consumer.until(_sent(venue), end - asked)
-        if time.monotonic() - asked < _LIVE_S:
+        if time.monotonic() - asked < live_s:
             return
 
 

@@ -6,7 +6,6 @@ it: see test_redis_under_load.py for the rate, and what changes it.
 """
 
 import contextlib
-import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +16,16 @@ from redis.crc import key_slot
 
 from tests.servers.redis_nodes import ClusterOfNodes, Node, Watched, directory, running, until
 from tests.service.consumer import Consumer, Find
-from tests.service.flood import DEADLINE_S, KEYS, Outage, as_promised, away_s, flood
+from tests.service.flood import (
+    DEADLINE_S,
+    KEYS,
+    Outage,
+    as_promised,
+    away_s,
+    bring_back,
+    flood,
+    take_away,
+)
 
 pytestmark = pytest.mark.long
 HOWS = ["killed", "hanging", "hanging briefly"]
@@ -44,20 +52,15 @@ def _failover(how: str, master: Callable[[], Node], after: Callable[[Node], Node
     @contextlib.contextmanager
     def outage() -> Iterator[None]:
         old = master()
-        if how == "killed":
-            old.kill()
-        else:
-            old.signal(signal.SIGSTOP)
+        take_away(old, how)
         heir = after(old)
-        if how == "hanging briefly":  # before anybody has given up waiting for it
-            old.signal(signal.SIGCONT)
-        yield
-        if how != "hanging briefly":
+        if how == "hanging briefly":  # until before anybody has given up waiting for it
+            bring_back(old, how)
+            yield
+        else:
+            yield
             time.sleep(away_s())
-        if how == "killed":
-            old.start()
-        elif how == "hanging":
-            old.signal(signal.SIGCONT)
+            bring_back(old, how)
         until(lambda: old.role() == "slave", "the old master follows the new one")
         heir.followed(1)
 
@@ -94,15 +97,9 @@ def test_cluster_without_replicas(kit: Any, how: str) -> None:
 
         @contextlib.contextmanager
         def outage() -> Iterator[None]:
-            if how == "killed":
-                victim.kill()
-            else:
-                victim.signal(signal.SIGSTOP)
+            take_away(victim, how)
             time.sleep(away_s())
-            if how == "killed":
-                victim.start("--appendonly", "yes")
-            else:
-                victim.signal(signal.SIGCONT)
+            bring_back(victim, how, "--appendonly", "yes")
             until(lambda: all(map(cluster.healthy, cluster.nodes)), "the cluster is whole")
             yield
 

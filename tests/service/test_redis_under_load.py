@@ -5,7 +5,6 @@ three times. INGEST_TEST_RATE, _AWAY_S and _TIMES change that.
 """
 
 import contextlib
-import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,21 +13,15 @@ import pytest
 import redis
 
 from tests.service.consumer import Consumer
-from tests.service.flood import DEADLINE_S, KEYS, as_promised, away_s, flood
+from tests.service.flood import DEADLINE_S, KEYS, as_promised, away_s, bring_back, flood, take_away
 
 
 def _flood(kit: Any, server: Any, how: str, away_s: float, **load: Any) -> None:
     @contextlib.contextmanager
     def outage() -> Iterator[None]:
-        if how == "killed":
-            server.kill()
-        else:
-            server.signal(signal.SIGSTOP)
+        take_away(server, how)
         time.sleep(away_s)
-        if how == "killed":
-            server.start()
-        else:
-            server.signal(signal.SIGCONT)
+        bring_back(server, how)
         yield
 
     def find() -> redis.UnixDomainSocketConnection:
@@ -41,7 +34,7 @@ def _flood(kit: Any, server: Any, how: str, away_s: float, **load: Any) -> None:
 
 @pytest.mark.parametrize("how", ["killed", "hanging"])
 def test_short(kit: Any, own_redis: Any, how: str) -> None:
-    _flood(kit, own_redis, how, 2.5, rate=5_000, times=1, between_s=2.5)
+    _flood(kit, own_redis, how, 2.5, rate=5_000, times=1, between_s=2.5, live_s=10)
 
 
 @pytest.mark.long

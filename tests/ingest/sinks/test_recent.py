@@ -17,12 +17,12 @@ def _batch(stream: StreamWriter, rx_ms: int) -> Batch:
 
 def _kept(monkeypatch: Any, acked_s: list[float]) -> tuple[int, bool]:
     """How many of the entries that were acknowledged then are left; whether any is not."""
-    clock = SimpleNamespace(monotonic=lambda: now_s)
-    now_s = 0.0
+    ticks = iter([0.0, *acked_s])
+    clock = SimpleNamespace(monotonic=lambda: next(ticks))
     monkeypatch.setattr("ingest.sinks.recent.time", clock)
     stream = StreamWriter("s", None, lambda entry: True)
     recent = RecentBatches(SinkSettings(resend_s=5.0))
-    for number, now_s in enumerate(acked_s):
+    for number in range(len(acked_s)):
         recent.add(_batch(stream, 1 + number), SIZE)
     lost = recent.take_lost({stream: (0, 0)})
     return sum(len(batch.entries) for batch in lost), beyond_reach(stream, (0, 0))
