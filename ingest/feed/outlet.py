@@ -46,13 +46,16 @@ class Outlet:
         self.codec = cast("Codec", encoder) if encoder.complete else None
         self.key = key = codecs.stream_key(encoder, key_template, stream)
         skipped = self._say_skipped if conflate else None
+        lost = self._say_lost if preface is not None else None
         if known and not encoder.complete:
             self._aside = sink.open_stream(codecs.own_key(stream))
             self.writer = sink.open_stream(
-                key, preface=first, beside=self._aside, conflated=skipped
+                key, preface=first, beside=self._aside, conflated=skipped, lost=lost
             )
         else:
-            self.writer = self._aside = sink.open_stream(key, preface=first, conflated=skipped)
+            self.writer = self._aside = sink.open_stream(
+                key, preface=first, conflated=skipped, lost=lost
+            )
 
     def _say_skipped(self, rx: int) -> list[tuple[EntryWriter, int, int, bytes]]:
         """Return the markers to go before an event that replaced others.
@@ -68,6 +71,15 @@ class Outlet:
             else:
                 self._aside.add(rx, *_own.encode(self._stream, marker))
         return before
+
+    def _say_lost(self, rx: int) -> tuple[EntryWriter, int, int, bytes] | None:
+        """Return the marker where entries were lost that the sink had taken.
+
+        None where it has no place in the stream itself. Its end, and what else follows, is
+        the owner's matter, who sees `dropped` grow.
+        """
+        encoded = self._encode(self._stream, Marker(type="gap", reason="dropped", rx=rx))
+        return None if encoded is None else (self.writer, rx, *encoded)
 
     @property
     def dropped(self) -> int:

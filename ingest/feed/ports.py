@@ -46,6 +46,7 @@ class FeedSink(Protocol):
         maxlen: int | None = None,
         follows: Any = None,
         conflated: Any = None,
+        lost: Any = None,
     ) -> EntryWriter:
         """Return the writer of stream *key*; see `RedisStreamsSink.open_stream`.
 

@@ -70,8 +70,7 @@ class Route:
         self.gap = ""  # marked, and not yet ended: what ends it; a book's is its tracker's
         self.left = False  # the subscription is given up for a new one
         self.closed = False  # it is given up for good
-        # Of the outlet's dropped entries, those that are marked, or were there before us.
-        self.dropped = outlet.dropped
+        self.dropped = 0  # of the outlet's dropped entries, those that are marked
 
 
 # What a frame had: events or none; None: nobody wants its topic.

@@ -53,6 +53,7 @@ class NoSink:
         maxlen: int | None = None,  # noqa: ARG002
         follows: Any = None,  # noqa: ARG002
         conflated: Any = None,  # noqa: ARG002
+        lost: Any = None,  # noqa: ARG002
     ) -> NoWriter:
         return self._writer
 

@@ -23,8 +23,8 @@ class StreamWriter:
     """One stream: where its entries are handed over, and all that is known of it."""
 
     __slots__ = (
-        *("_append", "conflated", "dropped", "follows", "ids", "key", "maxlen"),
-        *("out_of_reach", "packed", "preface", "prefix", "reopened", "skipped"),
+        *("_append", "conflated", "dropped", "follows", "ids", "key", "lost", "maxlen"),
+        *("out_of_reach", "packed", "preface", "prefix", "skipped"),
     )
 
     def __init__(
@@ -53,12 +53,15 @@ class StreamWriter:
         # What goes to the server from the spool has to be above this id.
         self.packed: EntryId = (0, 0)
         self.conflated = conflated
+        # Returns, by a receive time, what is to stand where entries before it were lost.
+        self.lost: Lost | None = None
         self.skipped = 0  # entries that newer ones replaced, and nothing says so yet
         self.preface: Preface | None = None  # until it is known whether it is wanted
-        self.reopened = False  # somebody else wrote it before, in this process
         # The newest acknowledged entry that is not kept any more: see `ingest.sinks.recent`.
         self.out_of_reach: bytes | None = None
-        self.dropped = 0  # entries of this stream that were lost: its owner marks the gap
+        # Entries that were lost since its owner opened it, who marks the gap; with those of
+        # an earlier owner, unless the preface tells of them.
+        self.dropped = 0
         self._append = append
 
     def add(self, rx_ns: int, count: int, encoded: bytes) -> bool:
@@ -76,6 +79,7 @@ class StreamWriter:
 Entry = tuple[StreamWriter, int, int, bytes]  # stream, rx_ns, count, encoded
 
 Conflated = Callable[[int], Sequence[Entry]]
+Lost = Callable[[int], Entry | None]
 
 
 class Preface:
@@ -190,12 +194,7 @@ class PendingBuffer:
 
     def prepend(self, entry: Entry) -> None:
         """Queue *entry* in front of all others; there is always room for it."""
-        size = len(entry[3])
-        counters = self._counters
-        counters.pending_entries += 1
-        counters.pending_bytes += size
-        counters.added_entries += 1
-        counters.added_bytes += size
+        self.admit(entry)
         self.put_back([entry])
 
     def extend(self, entries: Iterable[Entry]) -> None:
@@ -227,6 +226,14 @@ class PendingBuffer:
             for stream, *_ in entries:
                 stream.packed = max(stream.packed, stream.ids.last)
         self._queue = deque(chain(entries, self._queue))
+
+    def admit(self, entry: Entry) -> None:
+        """Count *entry*, which goes to the server another way than through here."""
+        counters, size = self._counters, len(entry[3])
+        counters.pending_entries += 1
+        counters.pending_bytes += size
+        counters.added_entries += 1
+        counters.added_bytes += size
 
     def reclaim(self, entries: Iterable[Entry]) -> None:
         """Count entries again that were released: they have to be stored once more."""

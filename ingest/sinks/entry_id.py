@@ -100,6 +100,12 @@ class FollowingIds:
         self._last = max(self._last, last)
 
 
+def id_below(entry_id: EntryId) -> EntryId:
+    """Return the highest id below; there is none below (0, 0)."""
+    ms, n = entry_id
+    return (ms, n - 1) if n else (ms - 1, _U64_MAX)
+
+
 def parse_entry_id(text: bytes) -> EntryId:
     """Read `<ms>-<n>` as servers write it.
 

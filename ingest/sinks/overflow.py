@@ -17,7 +17,7 @@ from ingest.errors import SpoolError
 from ingest.sinks.batch import Batch
 from ingest.sinks.buffer import Entry, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId, IdsExhausted, pack_id
+from ingest.sinks.entry_id import EntryId, IdsExhausted, id_below, pack_id
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.last_ids import NO_ID
 from ingest.sinks.reactions import Reaction
@@ -44,9 +44,9 @@ class Overflow:
         *,
         stream_of: StreamOf,
         drop: Drop,
-        on_damage: Callable[[], None],
+        on_damage: Callable[[], Iterable[StreamWriter]],
     ) -> None:
-        """*on_damage*: entries on the disk cannot be read, nobody knows of which streams."""
+        """*on_damage*: entries on the disk cannot be read; returns of which streams, perhaps."""
         self.spool = spool
         self.on_unwritten: Callable[[], None] = _nothing  # there is something to write out
         self.on_begin: Callable[[], None] = _nothing  # from here on everything comes here
@@ -57,6 +57,7 @@ class Overflow:
         self._on_damage = on_damage
         self._newest: dict[StreamWriter, Entry] = {}
         self._damaged = 0
+        self._holes: set[StreamWriter] = set()  # the next entry has others before it that are lost
 
     # -- in --------------------------------------------------------------------
 
@@ -144,12 +145,14 @@ class Overflow:
             records = spool.read(settings.max_batch_entries, settings.max_batch_bytes)
         except SpoolError as exc:
             raise Unavailable(str(exc), Reaction.WAIT) from exc
+        if spool.damaged > self._damaged:  # before the first of these
+            self._damaged = spool.damaged
+            self._holes.update(self._on_damage())
         batch = self._batch_of(records, recovered=recovered)
         batch.settles = spool.position
         batch.uncertain = recovered
-        if spool.damaged > self._damaged:
-            self._damaged = spool.damaged
-            self._on_damage()
+        if not spool.unread:
+            self._holes.clear()  # what comes next is behind what their owners say of them
         return batch
 
     def _batch_of(self, records: Iterable[SpooledEntry], *, recovered: bool) -> Batch:
@@ -176,7 +179,10 @@ class Overflow:
                 counters.spooled_entries -= 1
             if rx_ns < oldest_ns:
                 self._drop(entry, "spool_expired", f"older than {max_age_s:g} s")
+                self._holes.add(stream)
                 continue
+            if stream in self._holes:
+                self._mark_hole(batch, stream, (ms, n), rx_ns)
             entry_id = self._final_id(stream, (ms, n), rx_ns, recovered=recovered)
             if entry_id is None:
                 self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
@@ -184,6 +190,23 @@ class Overflow:
             batch.entries.append(entry)
             batch.ids.append(pack_id(*entry_id))
         return batch
+
+    def _mark_hole(self, batch: Batch, stream: StreamWriter, entry_id: EntryId, rx_ns: int) -> None:
+        """Say that something is lost before the entry of this id, if there is room for that."""
+        place = id_below(entry_id)
+        if place <= stream.packed:
+            return  # stored before, or right behind what was
+        self._holes.discard(stream)
+        mark = stream.lost and stream.lost(rx_ns)
+        if mark:
+            counters, size = self._counters, len(mark[3])
+            counters.added_entries += 1
+            counters.added_bytes += size
+            counters.pending_entries += 1
+            counters.pending_bytes += size
+            batch.entries.append(mark)
+            batch.ids.append(pack_id(*place))
+            stream.packed = place
 
     def _final_id(
         self, stream: StreamWriter, given: EntryId, rx_ns: int, *, recovered: bool

@@ -41,6 +41,7 @@ class Publisher:
     ) -> None:
         self.wake = asyncio.Event()  # something happened: entries, a lost link, the end
         self.hurry = asyncio.Event()  # cut the present wait short, once
+        self.progress = asyncio.Event()  # last ids are learned, or a batch is settled
         self._buffer = buffer
         self._counters = counters
         self._batches: deque[Batch] = deque()  # those that have their ids, the next one first
@@ -88,8 +89,14 @@ class Publisher:
     def learn(self, stream: StreamWriter) -> None:
         """Ask for the last id of *stream* before anything is sent to it."""
         self._unlearned.append(stream)
+        self.wake.set()
         if self._trimming is not None:
             self._trimming.add(stream.key)
+
+    @property
+    def learning(self) -> bool:
+        """Whether the last ids of some streams are still to be asked for."""
+        return bool(self._unlearned)
 
     def learn_anew(self, streams: Iterable[StreamWriter]) -> None:
         """Ask for the last ids of all *streams*: this may be another server."""
@@ -133,6 +140,7 @@ class Publisher:
             if not self._recovering:
                 self._put_prefaces()
             del self._unlearned[: len(streams)]
+            self.progress.set()
 
     @property
     def _recovering(self) -> bool:
@@ -167,8 +175,15 @@ class Publisher:
                 entries=len(entries),
                 streams=len({entry[0] for entry in entries}),
             )
+        marks = Batch([], [])
         for stream, last in last_ids.items():
             if beyond_reach(stream, last):
+                mark = stream.lost and stream.lost(time.time_ns())
+                if mark and stream.out_of_reach is not None:
+                    # In the place of the newest that is gone: before all that are left.
+                    self._buffer.admit(mark)
+                    marks.entries.append(mark)
+                    marks.ids.append(stream.out_of_reach)
                 stream.out_of_reach = None
                 stream.dropped += 1
                 if worth_a_line(counters.drop("forgotten")):
@@ -177,6 +192,8 @@ class Publisher:
                         stream=stream.key,
                         last_id="{}-{}".format(*last),
                     )
+        if marks.entries:
+            self._batches.appendleft(marks)
 
     def _next_batch(self) -> Batch | None:
         while True:
@@ -208,6 +225,7 @@ class Publisher:
         return batch
 
     def _on_settled(self, batch: Batch) -> None:
+        self.progress.set()
         if batch.settles is not None and self._overflow is not None:
             self._overflow.spool.settle(batch.settles)
             self._counters.spooled_bytes = self._overflow.spool.size
@@ -243,6 +261,8 @@ class Publisher:
         self.wake.clear()
         if link.lost is not None:
             raise Unavailable(link.lost)
+        if self._unlearned:  # opened while streams were trimmed
+            return
         wait_s = None if self._trimming is None else self._trimming.wait_s(time.monotonic())
         self._buffer.idle = True
         try:

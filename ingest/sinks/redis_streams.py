@@ -16,7 +16,7 @@ import structlog
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
 from ingest.sinks import tasks
-from ingest.sinks.buffer import Conflated, PendingBuffer, Preface, StreamWriter
+from ingest.sinks.buffer import Conflated, Lost, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.newest import StoredEntry, newest, newest_command
@@ -101,6 +101,7 @@ class RedisStreamsSink:
         beside: StreamWriter | None = None,
         follows: StreamWriter | None = None,
         conflated: Conflated | None = None,
+        lost: Lost | None = None,
     ) -> StreamWriter:
         """Return the handle to write to stream *key*; the same one for the same key.
 
@@ -114,6 +115,8 @@ class RedisStreamsSink:
         each id; another, or one that is refused, is dropped and counted.
         *conflated*: while the server is slow only the newest entry is kept, in memory;
         see `StreamWriter`. Without a spool that is not done.
+        *lost* returns, by a receive time, the entry that is to stand where entries were
+        lost that had been taken; they count as dropped all the same.
         """
         stream = self._streams.get(key)
         if stream is None:
@@ -128,8 +131,10 @@ class RedisStreamsSink:
             self._streams[key] = stream
             self._publisher.learn(stream)
         elif preface is not None:  # of a writer that was given up
-            stream.reopened = True
-            (beside or stream).add(*preface)
+            first = beside or stream
+            if first.add(*preface):  # it tells of all that was lost before it
+                first.dropped = stream.dropped = 0
+        stream.lost = lost or stream.lost
         return stream
 
     def _stream_of(self, key: str, maxlen: int | None) -> StreamWriter:
@@ -176,17 +181,17 @@ class RedisStreamsSink:
 
         Asked over a connection of its own. Streams that do not exist, and keys that
         are no streams, have none. What an earlier process left on disk is stored first,
-        and so is what was handed over by now to a stream that was opened before.
+        and so is what was handed over by now, prefaces of streams included: their ids are
+        above those of what an earlier process that has died may still have on its way,
+        which thus came before, or is refused.
 
         Raises:
             SinkError: there is no connection, or no answer that makes sense.
         """
-        reopened = any(key in self._streams and self._streams[key].reopened for key in keys)
         try:
             async with asyncio.timeout(self._settings.reply_timeout_s):
                 await self._publisher.recovered.wait()
-                if reopened:
-                    await self._emptied()
+                await self._stored_by_now()
         except TimeoutError as exc:
             raise SinkError("what is to come before is not stored yet") from exc
         link = await self._target.open(on_lost=lambda: None)
@@ -252,6 +257,23 @@ class RedisStreamsSink:
             self._empty.clear()
             await self._wait_for(self._empty)
 
+    async def _stored_by_now(self) -> None:
+        """Wait until all that was handed over is settled; what comes meanwhile is not waited for.
+
+        Raises SinkError: there is no connection.
+        """
+        publisher, counters, wanted = self._publisher, self.counters, None
+        while True:
+            publisher.progress.clear()
+            if not publisher.learning:  # prefaces that are wanted are handed over by then
+                wanted = counters.added_entries if wanted is None else wanted
+                left = counters.pending_entries + counters.spooled_entries
+                if not left or counters.added_entries - left >= wanted:
+                    return
+            if self._outage_began is not None:
+                raise SinkError("there is no connection")
+            await self._wait_for(publisher.progress)
+
     async def _wait_for(self, event: asyncio.Event) -> None:
         task = self._task
         if task is None:
@@ -315,6 +337,7 @@ class RedisStreamsSink:
     async def _back_off(self, error: SinkError) -> None:
         if self._outage_began is None:
             self._outage_began = time.monotonic()
+        self._publisher.progress.set()  # there is none
         self.counters.reconnects += 1
         for_operator = isinstance(error, Unavailable) and error.reaction is Reaction.OPERATOR
         backoff = self._operator if for_operator else self._reconnect

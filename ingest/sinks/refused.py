@@ -9,13 +9,18 @@ very entry. Everything else refused is a foreign writer's doing: the entry gets 
 new id above the stream's last one, and is sent again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from hiredis import ReplyError
+
+from ingest.errors import SinkError
 from ingest.sinks.batch import Batch
 from ingest.sinks.buffer import StreamWriter
 from ingest.sinks.entry_id import EntryId, parse_bulk_id
+from ingest.sinks.errors import Unavailable
 from ingest.sinks.last_ids import last_id, last_id_command
+from ingest.sinks.reactions import Reaction, reaction_to
 from ingest.sinks.resp import bulk, command
 from ingest.sinks.transport import Question
 
@@ -70,35 +75,45 @@ class RefusedEntries:
             stream.ids.raise_to(last)
         if not self._batch.uncertain:
             return [], list(self._indexes)
-        found = dict(zip(self._indexes, replies[len(self._streams) :], strict=True))
-        # Each stream's highest id in this batch: the last one mentioned.
-        newest = {entry[0]: index for index, entry in enumerate(self._batch.entries)}
+        found = dict(zip(self._indexes, map(_entries, replies[len(self._streams) :]), strict=True))
         duplicates: list[int] = []
         foreign: list[int] = []
         known: set[StreamWriter] = set()  # streams that hold one of ours
         for index in reversed(self._indexes):
             stream = self._batch.entries[index][0]
             # Entries of a stream are stored in their order: where one is there, those
-            # before it are, or were until they were trimmed. So they are where our
-            # newest one is the stream's newest.
-            if (
-                stream in known
-                or self._is_ours(index, found)
-                or (
-                    self._is_ours(newest[stream], found)
-                    and last_of[stream] == parse_bulk_id(self._batch.ids[newest[stream]])
-                )
-            ):
+            # before it are, or were until they were trimmed.
+            if stream in known or self._was_stored(index, found[index], last_of[stream]):
                 known.add(stream)
                 duplicates.append(index)
             else:
                 foreign.append(index)
         return duplicates[::-1], foreign[::-1]
 
-    def _is_ours(self, index: int, found: Mapping[int, Any]) -> bool:
-        """Tell whether XRANGE found one entry with exactly our fields."""
-        reply = found.get(index)
-        if not isinstance(reply, list) or len(reply) != 1:
-            return False
-        fields = reply[0][1]
+    def _was_stored(self, index: int, found: list[Any], last: EntryId) -> bool:
+        """Tell whether XRANGE *found* an entry with exactly our fields, or it is gone since.
+
+        Where the stream's *last* id ever is this entry's, and nothing stands there any
+        more, it was stored, and then trimmed or deleted.
+        """
+        if not found:
+            return last == parse_bulk_id(self._batch.ids[index])
+        fields = found[0][1]
         return fields is not None and b"".join(map(bulk, fields)) == self._batch.entries[index][3]
+
+
+def _entries(reply: Any) -> list[Any]:
+    """Return what XRANGE found under one id.
+
+    Raises:
+        Unavailable: it did not look. That is no proof that nothing is there.
+        SinkError: the reply makes no sense.
+    """
+    if isinstance(reply, ReplyError):
+        reaction = reaction_to(str(reply))
+        if reaction in (Reaction.DROP, Reaction.REFUSED):
+            reaction = Reaction.OPERATOR
+        raise Unavailable(f"XRANGE: {reply}", reaction)
+    if not isinstance(reply, list):
+        raise SinkError(f"XRANGE: expected entries, found {str(reply)[:200]}")
+    return reply

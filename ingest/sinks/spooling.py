@@ -66,11 +66,13 @@ class Spooling:
         self._writing = None
         self._spool.flush()
 
-    def _on_damage(self) -> None:
+    def _on_damage(self) -> list[StreamWriter]:
         """Nobody knows whose entries were there."""
         self._counters.drop("spool_damaged")
-        for stream in self._streams():
+        streams = list(self._streams())
+        for stream in streams:
             stream.dropped += 1
+        return streams
 
     async def run(self) -> None:
         """See to what has its time: an outage that lasts, files that are to be synced."""

@@ -174,10 +174,12 @@ class Spool:
             after = min(s for s in (*self._sizes, self._tail.segment) if s > segment)
             self._head.go_to(Position(after, 0))
         else:
-            # All is read: what is not written by now need not be.
-            if self._tail.written:
-                self._sizes[segment] = self._tail.written
-            self._tail.seal()
+            # All is read, but not settled: what the disk takes of it outlives us.
+            self.flush()
+            if segment == self._tail.segment:
+                if self._tail.written:
+                    self._sizes[segment] = self._tail.written
+                self._tail.seal()
             self._head.go_to(self._tail.end)
 
     def _leave_out(self, segment: int, error: Damaged) -> None:

@@ -75,10 +75,6 @@ class Tail:
             if self._file is None:
                 self._file = SegmentFile(self._directory, self.segment)
             self._file.write(b"".join(self._unwritten))
-            self._unsynced = True
-            if self._settings.fsync_s == 0:
-                self._file.sync()
-                self._unsynced = False
         except OSError as exc:
             self.errors += 1
             self._retry_at = time.monotonic() + _RETRY_S
@@ -93,9 +89,22 @@ class Tail:
         self._retry_at = 0.0
         self._unwritten.clear()
         self.unwritten_bytes = 0
+        self._unsynced = True
+        if self._settings.fsync_s == 0:
+            self._sync(self._file)
         if self._file.size >= self._settings.segment_bytes:
             self.seal()
         return True
+
+    def _sync(self, file: SegmentFile) -> None:
+        # What fails here is with the file all the same, and never to be written again.
+        try:
+            file.sync()
+            self._unsynced = False
+        except OSError as exc:
+            self.errors += 1
+            if worth_a_line(self.errors):
+                _log.error("spool: not synced to the disk", error=str(exc), attempt=self.errors)
 
     @property
     def willing(self) -> bool:

@@ -68,6 +68,7 @@ class StoredStreams:
         preface: Any = None,
         follows: StreamWriter | None = None,
         conflated: Any = None,
+        lost: Any = None,
     ) -> StreamWriter:
         writer: StreamWriter
 

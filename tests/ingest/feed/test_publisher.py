@@ -8,6 +8,8 @@ import pytest
 from ingest.errors import DecodeError
 from ingest.feed.counters import FeedCounters
 from ingest.feed.publisher import FeedPublisher
+from ingest.sinks.redis_streams import RedisStreamsSink
+from ingest.sinks.settings import SinkSettings
 from ingest.venues.base import Data
 
 BTC, ETH = "md:binance:trade:BTC-USDT", "md:binance:trade:ETH-USDT"
@@ -233,3 +235,35 @@ def test_a_stream_that_is_given_up(sink: Any, publisher: Any, trade: Any) -> Non
     assert not publisher.is_closed("other")
     assert publisher.heads == []
     assert publisher.active == 0
+
+
+def test_what_a_full_sink_lost_of_a_stream_is_told_by_whoever_writes_it_next(kit: Any) -> None:
+    """Reloaded while nothing is taken: the gap is lost, and so is the reset."""
+    sink = RedisStreamsSink("unix:///nowhere", SinkSettings(max_pending_entries=3))
+    plan = kit.plan("BTC-USDT")
+
+    def trade(publisher: FeedPublisher, number: int) -> None:
+        message = kit.trade("BTCUSDT", number)
+        publisher.publish(Data(message["stream"], msgspec.json.encode(message["data"])), number)
+
+    def taken() -> list[str]:
+        entries = sink._buffer.take_all()
+        sink._buffer.release(entries)
+        words = [encoded.decode().split("\r\n")[1:-1:2] for _, _, _, encoded in entries]
+        return shape([dict(zip(each[::2], each[1::2], strict=True)) for each in words])
+
+    first = kit.publisher(plan, sink, FeedCounters())
+    for number in range(1, 6):
+        trade(first, number)
+    first.close(plan.topics, "reloaded", 6)
+    second = kit.publisher(plan, sink, FeedCounters())
+    assert taken() == ["1", "2", "3"]
+    trade(second, 7)
+    assert taken() == ["gap dropped", "resume dropped", "7"]
+    # A reset that was taken tells of all that was lost before it.
+    for number in range(8, 13):
+        trade(second, number)
+    assert taken() == ["8", "9", "10"]
+    third = kit.publisher(plan, sink, FeedCounters())
+    trade(third, 13)
+    assert taken() == ["reset started", "13"]

@@ -76,6 +76,11 @@ class Server:
         with self.client() as client:
             return [(i, f) for i, f in client.xrange(key)]
 
+    def length(self, key: str) -> int:
+        """How many entries a stream has."""
+        with self.client() as client:
+            return int(client.xlen(key))
+
     def values(self, key: str) -> list[int]:
         """The `v` field of every entry of a stream, in order."""
         return [int(f[b"v"]) for _, f in self.entries(key)]
@@ -130,6 +135,9 @@ class Proxy:
         self._target = target
         self._replies = asyncio.Event()
         self._replies.set()
+        self._held_requests: asyncio.Event | None = None
+        self.held_bytes = 0  # of requests
+        self.ended = 0  # connections of which the server has heard the end
         self._cut_after: int | None = None
         self._refusing = False
         self._writers: set[asyncio.StreamWriter] = set()
@@ -169,6 +177,16 @@ class Proxy:
     def pass_replies(self) -> None:
         self._replies.set()
 
+    def hold_requests(self) -> None:
+        """Keep what clients say next, as a network or a stopped server does."""
+        self._held_requests = asyncio.Event()
+
+    def pass_requests(self) -> None:
+        """Let it go on its way, also that of clients who have died."""
+        assert self._held_requests is not None
+        self._held_requests.set()
+        self._held_requests = None
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         if self._refusing:
@@ -184,6 +202,7 @@ class Proxy:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._requests(reader, up_writer, writer))
             group.create_task(self._pump_replies(up_reader, writer, up_writer))
+        self.ended += 1
 
     async def _requests(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, back: asyncio.StreamWriter
@@ -201,6 +220,9 @@ class Proxy:
                         await sink.drain()
                         break
                     continue
+                if self._held_requests is not None:
+                    self.held_bytes += len(data)
+                    await self._held_requests.wait()
                 sink.write(data)
                 await sink.drain()
         sink.close()

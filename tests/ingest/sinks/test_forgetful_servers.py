@@ -76,6 +76,26 @@ async def test_only_what_is_missing_is_sent_again(server, kit, proxy) -> None:
             assert server.values(key) == list(range(20))
 
 
+async def test_what_is_not_kept_is_marked_before_what_waits(forgetful_server, kit) -> None:
+    """And before what is sent again: a reader would take what is before for whole."""
+    async with kit.running(forgetful_server.url, max_resend_bytes=100) as sink:
+        writer = sink.open_stream("a", lost=lambda rx: (writer, rx, *kit.encoded(-1)))
+        for value in range(10):  # a batch of 15 bytes each
+            kit.fill(writer, [value])
+            assert await sink.flush(5) == 0
+        forgetful_server.kill()
+        kit.fill(writer, range(10, 15))
+        await kit.until(lambda: sink.counters.reconnects > 0)
+        forgetful_server.start()
+        assert await sink.flush(5) == 0
+        values = forgetful_server.values("a")
+        assert values[0] == -1
+        assert 0 < values[1] < 10
+        assert values[1:] == list(range(values[1], 15))
+        assert writer.dropped == 1
+        assert _settled(sink) == sink.counters.added_entries + 1  # the loss is counted once
+
+
 @pytest.mark.parametrize("limit", [{"max_resend_bytes": 0}, {"resend_s": -1.0}])
 async def test_what_is_not_kept_is_counted_and_its_owner_told(forgetful_server, kit, limit) -> None:
     async with kit.running(forgetful_server.url, **limit) as sink:

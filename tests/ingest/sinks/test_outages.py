@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from ingest.sinks import tasks
+from ingest.sinks.redis_streams import RedisStreamsSink
 from ingest.sinks.settings import BackoffSettings
 
 
@@ -50,6 +52,78 @@ async def test_reply_lost_and_stored_entries_already_trimmed(server, kit, proxy)
         values = server.values("s")
         assert values == list(range(1000 - len(values), 1000))
         assert len(values) < 500
+
+
+@pytest.mark.parametrize("how", [("XTRIM", "s", "MAXLEN", 0), ("XDEL", "s")])
+async def test_reply_lost_and_the_stream_emptied_since(server, kit, proxy, how) -> None:
+    """Nothing is left to be compared with; that the last id is ours says enough."""
+    async with kit.running(proxy.url) as sink:
+        writer = sink.open_stream("s")
+        kit.fill(writer, [0])
+        assert await sink.flush(5) == 0
+        proxy.hold_replies()
+        kit.fill(writer, [1, 2, 3])
+        await kit.until(lambda: server.values("s") == [0, 1, 2, 3])
+        with server.client() as client:
+            ids = [] if how[0] == "XTRIM" else [entry_id for entry_id, _ in server.entries("s")]
+            client.execute_command(*how, *ids)
+        proxy.cut()
+        proxy.pass_replies()
+        kit.fill(writer, [4])
+        assert await sink.flush(5) == 0
+        assert server.values("s") == [4]
+        assert (sink.counters.duplicates, sink.counters.foreign_writer) == (3, 0)
+
+
+async def test_reply_lost_and_nobody_may_look_it_up(server, kit, proxy) -> None:
+    """What cannot be looked up is neither here nor missing: it waits until it can be."""
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "default", "-xrange")
+    async with kit.running(proxy.url) as sink:
+        writer = sink.open_stream("s")
+        kit.fill(writer, [0])
+        assert await sink.flush(5) == 0
+        proxy.hold_replies()
+        kit.fill(writer, [1, 2, 3])
+        await kit.until(lambda: server.length("s") == 4)
+        proxy.cut()
+        proxy.pass_replies()
+        connects = sink.counters.connects
+        await kit.until(lambda: sink.counters.connects > connects)
+        kit.fill(writer, [4])
+        try:
+            assert await sink.flush(0.3) == 4
+        finally:
+            with server.client() as client:
+                client.execute_command("ACL", "SETUSER", "default", "+xrange")
+        assert await sink.flush(5) == 0
+        assert server.values("s") == [0, 1, 2, 3, 4]
+        assert (sink.counters.duplicates, sink.counters.foreign_writer) == (3, 0)
+
+
+async def test_a_dead_process_adds_nothing_to_what_its_successor_has_read(
+    server, kit, proxy
+) -> None:
+    """Its last batch is still on the way: it must come before `newest` looks, or not at all."""
+    dead = RedisStreamsSink(proxy.url, kit.settings())
+    dead.start()
+    writer = dead.open_stream("s")
+    kit.fill(writer, range(5))
+    assert await dead.flush(5) == 0
+    proxy.hold_requests()
+    kit.fill(writer, range(5, 10))
+    await kit.until(lambda: proxy.held_bytes > 0)
+    assert dead._task is not None
+    await tasks.end(dead._task)
+    async with kit.running(server.url) as sink:
+        writer = sink.open_stream("s", preface=(time.time_ns(), *kit.encoded(-1)))
+        [found] = await sink.newest(["s"], 2)
+        assert found == [{b"v": b"-1"}, {b"v": b"4"}]
+        proxy.pass_requests()
+        await kit.until(lambda: proxy.ended == 1)
+        kit.fill(writer, [10])
+        assert await sink.flush(5) == 0
+    assert server.values("s") == [0, 1, 2, 3, 4, -1, 10]
 
 
 async def test_reply_lost_while_another_program_writes_too(server, kit, proxy) -> None:

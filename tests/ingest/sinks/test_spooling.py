@@ -416,6 +416,27 @@ async def test_what_is_too_old_is_dropped_and_counted(durable_server, kit, spool
         assert durable_server.values("a") == [0, 1, 2, 4]
 
 
+async def test_what_is_too_old_is_marked_in_its_place(durable_server, kit, spool) -> None:
+    """Not behind all that is on the disk: a reader would take what is before for whole."""
+    durable_server.kill()
+    async with kit.running(durable_server.url, **spool, max_spool_age_s=100.0) as sink:
+        writer = sink.open_stream("a", lost=lambda rx: (writer, rx, *kit.encoded(-1)))
+        other = sink.open_stream("b")
+        kit.fill(writer, range(3))
+        kit.fill(other, [0])
+        await kit.until(lambda: sink.slow)
+        for value in range(3, 130):  # over the end of a batch
+            writer.add(time.time_ns() - 200 * 10**9, *kit.encoded(value))
+        kit.fill(writer, range(130, 200))
+        kit.fill(other, [1])
+        durable_server.start()
+        assert await sink.flush(5) == 0
+        assert durable_server.values("a") == [0, 1, 2, -1, *range(130, 200)]
+        assert durable_server.values("b") == [0, 1]
+        assert sink.counters.dropped == {"spool_expired": 127}
+        assert unsettled(sink) == 0
+
+
 async def test_damage_is_counted_and_all_streams_are_told(
     durable_server, kit, spool, tmp_path
 ) -> None:
@@ -423,20 +444,28 @@ async def test_damage_is_counted_and_all_streams_are_told(
     async with mortal(kit, durable_server.url, **spool) as sink:
         kit.fill(sink.open_stream("a"), range(10))
         await kit.until(lambda: sink.slow)
-        kit.fill(sink.open_stream("a"), range(10, 1000))
+        for start in range(10, 2000, 10):  # more than one file
+            kit.fill(sink.open_stream("a"), range(start, start + 10))
+            await asyncio.sleep(0)
         await asyncio.sleep(0)
-    first = min((tmp_path / "spool").glob("*.segment"))
+    first, *others = sorted((tmp_path / "spool").glob("*.segment"))
+    assert others
     data = bytearray(first.read_bytes())
     data[len(data) // 2] ^= 1
     first.write_bytes(bytes(data))
     durable_server.start()
     async with kit.running(durable_server.url, **spool) as sink:
-        writer, other = sink.open_stream("a"), sink.open_stream("b")
+        writer = sink.open_stream("a", lost=lambda rx: (writer, rx, *kit.encoded(-1)))
+        other = sink.open_stream("b")
         assert await sink.flush(5) == 0
         assert (writer.dropped, other.dropped) == (1, 1)
         assert sink.counters.dropped == {"spool_damaged": 1}
         values = durable_server.values("a")
-        assert values == sorted(set(values))
+        at = values.index(-1)
+        assert 0 < at < len(values) - 1
+        assert values[:at] == list(range(at))
+        assert values[at + 1] > at
+        assert values[at + 1 :] == list(range(values[at + 1], 2000))
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -188,7 +188,7 @@ def test_a_torn_end_costs_that_entry_only(tmp_path, logs) -> None:
         read = values(again.read(10, 10**6)) + values(again.read(10, 10**6))
         assert read == [0, 1, 9]
         assert again.damaged == 0
-        again.read(10, 10**6)
+        again.settle(again.position)
     assert {line["log_level"] for line in logs} == {"warning"}
 
 
@@ -324,6 +324,50 @@ def test_a_full_disk_does_not_stop_what_passes_through(tmp_path, full_disk) -> N
     assert spool.disk_errors >= 1
 
 
+@pytest.mark.parametrize("segment_bytes", [1, 10**6])
+@pytest.mark.parametrize("end", [let_go, Spool.close])
+def test_what_is_read_before_it_is_written_is_there_until_it_is_settled(
+    tmp_path, end, segment_bytes
+) -> None:
+    """Read to its end in the very turn in which it was appended; then the process ends."""
+    spool = new_spool(tmp_path, segment_bytes=segment_bytes)
+    fill(spool, range(5))
+    spool.flush()
+    fill(spool, range(5, 10))
+    read = []
+    while spool.unread:
+        read += values(spool.read(100, 10**6))
+    assert read == list(range(10))
+    end(spool)
+    spool, read = new_spool(tmp_path), []
+    while spool.unread:
+        read += values(spool.read(100, 10**6))
+    assert read == list(range(10))
+    spool.settle(spool.position)
+    assert files(tmp_path) == []
+
+
+def test_what_could_not_be_synced_is_not_written_twice(tmp_path, monkeypatch) -> None:
+    """A file on a disk that writes, but does not sync for now."""
+    failing = True
+
+    def fdatasync(fd: int) -> None:
+        if failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("ingest.spool.segments.os.fdatasync", fdatasync)
+    monkeypatch.setattr("ingest.spool.tail._RETRY_S", -1.0)
+    spool = new_spool(tmp_path, fsync_s=0.0)
+    fill(spool, range(5))
+    spool.flush()
+    assert spool.disk_errors == 1
+    fill(spool, range(5, 10))
+    spool.flush()
+    failing = False
+    spool.flush()
+    assert values(spool.read(100, 10**6)) == list(range(10))
+
+
 def test_what_was_held_in_memory_goes_before_all_at_the_end(tmp_path) -> None:
     for _ in range(3):  # processes that could not get rid of anything
         spool = new_spool(tmp_path)
@@ -394,8 +438,9 @@ def test_any_life_of_processes_keeps_order(tmp_path_factory, chance: random.Rand
             del unread[: len(got)]
             if got:
                 pending.append((got[-1], spool.position))
-            if not unread:
-                unwritten = []  # passed through: the reader has it now
+            if not unread:  # not settled yet
+                on_disk += unwritten
+                unwritten = []
         elif what == "settle" and pending:
             settled, position = pending.pop(0)
             spool.settle(position)
