@@ -305,6 +305,7 @@ class WorkerService:
             sink=self._sink.counters,
             ended=self._ended,
             final=final,
+            tasks=len(asyncio.all_tasks()),
             recovering=self._sink.recovering,
         )
 
