@@ -39,6 +39,7 @@ class WorkerHealth(Struct, frozen=True):
     heard_ns: int  # monotonic clock, which the processes of one machine share
     connections: int
     live: int  # of the connections
+    tasks: int = 0  # of its event loop
 
 
 class Health(Struct, frozen=True):
@@ -106,7 +107,7 @@ class HealthFile:
         now_ns = self._clock()
         live = sum(feed.state == "live" for feed in status.feeds)
         open_ = sum(feed.state != "stopped" for feed in status.feeds)
-        self._workers[status.worker] = WorkerHealth(now_ns, open_, live)
+        self._workers[status.worker] = WorkerHealth(now_ns, open_, live, status.tasks)
         if self._written_ns is None or now_ns - self._written_ns >= _WRITE_EVERY_NS:
             self._written_ns = now_ns
             self._write()

@@ -34,6 +34,7 @@ class WorkerStatus(Struct, kw_only=True, tag="status"):
     sink: SinkCounters
     ended: FeedCounters = field(default_factory=FeedCounters)  # of connections that are gone
     final: bool = False
+    tasks: int = 0  # of its event loop; the number of connections bounds them
     recovering: bool = False  # what an earlier process left on disk is not all sent
 
 

@@ -103,10 +103,16 @@ class FollowingIds:
         self._last = max(self._last, last)
 
 
-def id_below(entry_id: EntryId) -> EntryId:
-    """Return the highest id below; there is none below (0, 0)."""
-    ms, n = entry_id
-    return (ms, n - 1) if n else (ms - 1, _U64_MAX)
+def ids_below(entry_id: EntryId, after: EntryId, number: int) -> list[EntryId]:
+    """Return the highest ids below *entry_id* and above *after*, ascending, at most *number*."""
+    found: list[EntryId] = []
+    while len(found) < number:
+        ms, n = entry_id
+        entry_id = (ms, n - 1) if n else (ms - 1, _U64_MAX)
+        if entry_id <= after:
+            break
+        found.append(entry_id)
+    return found[::-1]
 
 
 def parse_entry_id(text: bytes) -> EntryId:

@@ -18,7 +18,7 @@ from ingest.errors import SpoolError
 from ingest.sinks.batch import Batch
 from ingest.sinks.buffer import Entry, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId, IdsExhausted, id_below, pack_ids
+from ingest.sinks.entry_id import EntryId, IdsExhausted, ids_below, pack_ids
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.last_ids import NO_ID
 from ingest.sinks.reactions import Reaction
@@ -196,9 +196,10 @@ class Overflow:
                 self._holes.add(stream)
                 continue
             given = (ms, n)
-            if stream in self._holes and (mark := self._mark_hole(stream, given, rx_ns)):
-                entries.append(mark)
-                ids.append(stream.packed)
+            if stream in self._holes:
+                for mark, place in self._marks_before(stream, given, rx_ns):
+                    entries.append(mark)
+                    ids.append(place)
             if recovered or stream.follows is not None or given <= stream.packed:
                 final = self._final_id(stream, given, rx_ns, recovered=recovered)
                 if final is None:
@@ -229,24 +230,18 @@ class Overflow:
         counters.added_entries -= 1
         counters.recovered_entries -= recovered
 
-    def _mark_hole(self, stream: StreamWriter, entry_id: EntryId, rx_ns: int) -> Entry | None:
-        """Return what says that something is lost before the entry of this id.
-
-        If there is room for that: its id is then `stream.packed`.
-        """
-        place = id_below(entry_id)
-        if place <= stream.packed:
-            return None  # stored before, or right behind what was
+    def _marks_before(
+        self, stream: StreamWriter, entry_id: EntryId, rx_ns: int
+    ) -> list[tuple[Entry, EntryId]]:
+        """Return what says that something is lost before the entry of this id."""
+        if not ids_below(entry_id, stream.packed, 1):
+            return []  # stored before, or right behind what was
         self._holes.discard(stream)
-        mark = stream.lost and stream.lost(rx_ns)
-        if mark:
-            counters, size = self._counters, len(mark[3])
-            counters.added_entries += 1
-            counters.added_bytes += size
-            counters.pending_entries += 1
-            counters.pending_bytes += size
+        marks = stream.marks_of_loss(rx_ns, before=entry_id, after=stream.packed)
+        for entry, place in marks:
+            self._counters.admit(len(entry[3]))
             stream.packed = place
-        return mark
+        return marks
 
     def _final_id(
         self, stream: StreamWriter, given: EntryId, rx_ns: int, *, recovered: bool

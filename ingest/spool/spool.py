@@ -183,7 +183,8 @@ class Spool:
             # All is read, but not settled: what the disk takes of it outlives us.
             self.flush()
             if segment == self._tail.segment:
-                if self._tail.written:
+                # Half of what the disk refused may be in a file all the same.
+                if self._tail.has_file:
                     self._sizes[segment] = self._tail.written
                 self._tail.seal()
             self._head.go_to(self._tail.end)

@@ -41,6 +41,11 @@ class Tail:
         return 0 if self._file is None else self._file.size
 
     @property
+    def has_file(self) -> bool:
+        """Whether the present segment has one; what is in it may be torn, see `written`."""
+        return self._file is not None
+
+    @property
     def end(self) -> Position:
         """Where the next record will be."""
         return Position(self.segment, self.written + self.unwritten_bytes)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from tests.chaos.market import SPAN, Instrument, apply
 
 _MARKERS = ("gap", "resume", "reset")
+_LAST = ("removed", "reloaded")  # gaps, behind which somebody begins anew
 _CONTEXT = 12  # entries shown before one that is wrong
 _MOST_PROBLEMS = 20
 
@@ -28,7 +29,8 @@ class Checker:
         self.markers: Counter[str] = Counter()
         self.unmarked_until = 0  # highest number of the venue's that was seen
         self.position = "0-0"
-        self._recent: deque[str] = deque(maxlen=_CONTEXT)
+        self._ended = ""  # the gap that stands before, if it is the last of a process's entries
+        self._recent: deque[tuple[str, Fields]] = deque(maxlen=_CONTEXT)
 
     @property
     def whole(self) -> bool:
@@ -38,15 +40,21 @@ class Checker:
     def take(self, entry_id: str, fields: Fields) -> None:
         """Look at the next entry."""
         self.entries += 1
-        self._recent.append(f"{entry_id} {dict(fields)}"[:300])
+        self._recent.append((entry_id, fields))
         if _parsed(entry_id) <= _parsed(self.position):
             self._wrong(f"id {entry_id} is not above {self.position}")
         self.position = entry_id
         if not fields.get("rx", "").isdecimal():
             self._wrong("no `rx`")
-        if fields.get("type") in _MARKERS:
-            self.markers[f"{fields['type']} {fields.get('reason', '')}"] += 1
-            self._marker(fields["type"], fields.get("reason", ""), fields)
+        kind = fields.get("type", "")
+        if self._ended and kind != "reset":
+            self._wrong(f"behind a gap ({self._ended}) is no reset")
+        self._ended = ""
+        if kind in _MARKERS:
+            if kind == "gap" and fields.get("reason") in _LAST:
+                self._ended = fields["reason"]
+            self.markers[f"{kind} {fields.get('reason', '')}"] += 1
+            self._marker(kind, fields.get("reason", ""), fields)
         else:
             try:
                 self._data(fields)
@@ -66,7 +74,7 @@ class Checker:
 
     def _wrong(self, text: str) -> None:
         if len(self.problems) < _MOST_PROBLEMS:
-            before = "\n    ".join(self._recent)
+            before = "\n    ".join(f"{at} {dict(each)}"[:300] for at, each in self._recent)
             self.problems.append(f"{self.key}: {text}; the entries up to it:\n    {before}")
 
 
@@ -77,14 +85,16 @@ class QuoteChecker(Checker):
         super().__init__(key)
         self._expected = instrument.quote
         self._excused = True  # where a stream begins, nothing is missing
+        self._excuse = ""
         self._in_gap = ""
+        self.missing: Counter[str] = Counter()  # by the last marker that stands there
 
     @property
     def whole(self) -> bool:
         return not self._in_gap
 
     def _marker(self, kind: str, reason: str, fields: Fields) -> None:
-        self._excused = True
+        self._excused, self._excuse = True, reason
         self._in_gap = reason if kind == "gap" else ""
 
     def _data(self, fields: Fields) -> None:
@@ -93,9 +103,13 @@ class QuoteChecker(Checker):
             self._wrong(f"number {number} came after {last}")
         elif number > last + 1 and not self._excused:
             self._wrong(f"{last + 1} to {number - 1} are missing, and nothing says so")
-        if self._in_gap:
+        elif last and number > last + 1:
+            self.missing[self._excuse] += number - last - 1
+        # Behind what was lost of what had been taken, entries wait already.
+        if self._in_gap not in ("", "dropped"):
             self._wrong(f"data in a gap ({self._in_gap}) that nothing has ended")
-        self._excused, self._in_gap = False, ""
+            self._in_gap = ""
+        self._excused = False
         self.unmarked_until = max(number, last)
         self._compare(fields, self._expected(number))
 
@@ -139,7 +153,9 @@ class BookChecker(Checker):
         last = self.unmarked_until
         if seq < last:
             self._wrong(f"a snapshot as of {seq} behind the update {last}")
-        if seq > last and not self._excused:
+        # One that was waited for may know updates that are still on their way: they are
+        # passed over then.
+        if seq > last and self._sides is not None and not self._excused:
             self._wrong(f"{last + 1} to {seq} are missing, and only a snapshot says so")
         if self._in_gap:
             self._wrong(f"a snapshot in a gap ({self._in_gap}) that nothing has ended")

@@ -5,18 +5,30 @@ import contextlib
 import os
 import resource
 import signal
+import time
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import redis.asyncio as redis
 
+from tests.chaos import reloads
 from tests.chaos.programs import RedisServer, Service, open_files, set_limit
 from tests.chaos.proxy import Proxy
 from tests.chaos.schedule import Fault
 from tests.chaos.venue import Venue
 
 _LINK_FAULTS = ("cut", "stall", "half_open", "slow", "reset_mid_frame", "corrupt")
+_LINK_FAULTS += ("cut_one", "half_open_one")
 _SMALL_FILE = 4096
 _SLOW_ANSWER_S = 1.5
+_KEPT_S = 5.0  # what was acknowledged before may be lost for good
+
+
+class Forgotten(NamedTuple):
+    """What a server had acknowledged and then lost, and who is to send it again."""
+
+    workers: dict[int, int]  # process ids
+    entries: dict[str, list[tuple[str, dict[str, str]]]]  # by stream
 
 
 class Faults:
@@ -29,10 +41,17 @@ class Faults:
         server: RedisServer,
         to_redis: Proxy,
         service: Service,
+        config: dict[str, Any],
+        *,
+        remember: bool = True,
     ) -> None:
+        """*config* is that of the service; *remember* what a server forgot."""
         self._venue = venue
         self._server = server
         self._service = service
+        self._config = config
+        self._remember = remember
+        self.forgotten: list[Forgotten] = []  # to be looked for afterwards
         self._proxies = {"venue": to_venue, "redis": to_redis}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -88,6 +107,26 @@ class Faults:
         await self._server.kill()
         await asyncio.sleep(fault.for_s)
         await self._server.start()
+
+    async def _redis_forget(self, fault: Fault) -> None:
+        """It loses what it took in the last moments."""
+        client, workers = self._server.client, dict(self._service.pids)
+        noted_s, written = time.monotonic(), self._server.written()
+        began = {}
+        if self._remember:
+            keys = [key async for key in client.scan_iter("md:*", _type="stream")]
+            began = {key: await client.xrevrange(key, count=1) for key in keys}
+        await asyncio.sleep(fault.for_s)
+        entries = {
+            key: await client.xrange(key, min=f"({newest[0][0]}")
+            for key, newest in began.items()
+            if newest
+        }
+        await self._server.kill_and_forget(written)
+        kept = time.monotonic() - noted_s < _KEPT_S
+        await self._server.start()
+        if kept:
+            self.forgotten.append(Forgotten(workers, entries))
 
     async def _redis_stop(self, fault: Fault) -> None:
         self._server.signal(signal.SIGSTOP)
@@ -161,3 +200,25 @@ class Faults:
         await self._service.stop(signal.SIGKILL)
         await asyncio.sleep(fault.for_s)
         await self._service.start()
+
+    async def _service_reload(self, fault: Fault) -> None:
+        service = self._service
+        if fault.detail == "hup":
+            await self._reload(0)  # from here on it has a handler
+            service.configure(reloads.changed(self._config, fault.detail))
+            service.hang_up()
+        else:
+            service.configure(reloads.changed(self._config, fault.detail))
+            await self._reload(2 if fault.detail == "bad" else 0)
+        await asyncio.sleep(fault.for_s)
+        service.configure(self._config)
+        await self._reload(0)
+
+    async def _reload(self, expected: int) -> None:
+        try:
+            answer = await self._service.reload()
+        except TimeoutError:
+            self._service.failures.append("reload: it does not come to pass")
+            return
+        if answer.status != expected:
+            self._service.failures.append(f"reload: {answer}, not {expected}")

@@ -17,10 +17,13 @@ import redis.asyncio as redis
 
 import ingest._die_with_parent
 from ingest.embedded import server_binary
+from ingest.errors import IngestError
+from ingest.supervisor.control import Answer, Reload, ask, socket_path
 
 ROOT = Path(__file__).parents[2]
 _DEADLINE_S = 120.0
 _LOOK_S = 0.02
+_ASKED_AGAIN_S = 0.2
 _EVENTS_KEPT = 2000
 
 
@@ -35,6 +38,7 @@ class RedisServer:
     def __init__(self, directory: Path) -> None:
         # A unix socket's path must be short: the directory's is.
         self.path = str(directory / "s")
+        self._directory = directory
         self._command = [
             server_binary(),
             *("--port", "0", "--save", "", "--appendonly", "yes", "--dir", str(directory)),
@@ -55,6 +59,21 @@ class RedisServer:
             if time.monotonic() > end:
                 raise TimeoutError("the server did not start")
             await asyncio.sleep(_LOOK_S)
+
+    def written(self) -> dict[Path, int]:
+        """How long each of its append-only files is."""
+        return {path: path.stat().st_size for path in self._directory.glob("appendonlydir/*.aof")}
+
+    async def kill_and_forget(self, written: dict[Path, int]) -> None:
+        """kill -9; of its files only as much is left as *written* says.
+
+        Within a command it is the server that cuts off the rest. Nothing is forgotten if
+        there are other files by now: it would be something in the middle.
+        """
+        await self.kill()
+        if self.written().keys() == written.keys():
+            for path, size in written.items():
+                os.truncate(path, size)
 
     def signal(self, number: int) -> None:
         """SIGSTOP and SIGCONT, to have it hang."""
@@ -80,12 +99,13 @@ class Service:
     def __init__(self, config: dict[str, Any], directory: Path, env: dict[str, str]) -> None:
         self._directory = directory
         self._env = {**os.environ, "PYTHONPATH": str(ROOT), **env}
-        (directory / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
+        self.configure(config)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self.log = directory / "service.log"
         self.pids: dict[int, int] = {}
         self.all_pids: set[int] = set()
+        self.logged = 0  # lines so far
         self.events: deque[dict[str, Any]] = deque(maxlen=_EVENTS_KEPT)
         self.noise: list[str] = []  # what is not JSON
         self.failures: list[str] = []  # what should never be logged
@@ -101,6 +121,29 @@ class Service:
         """The supervisor's."""
         assert self._process is not None
         return self._process.pid
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Write its config, for a reload or the next start."""
+        (self._directory / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
+
+    async def reload(self) -> Answer:
+        """Have it read its config again; return what it answers, once it is able to.
+
+        Raises TimeoutError: it does not answer, or cannot do it.
+        """
+        path = socket_path(str(self._directory / "data"), "config")
+        async with asyncio.timeout(_DEADLINE_S):
+            while True:
+                # Nobody listens yet; or new streams have to wait for what is on disk.
+                with contextlib.suppress(IngestError):
+                    answer = await asyncio.to_thread(ask, path, Reload(), _DEADLINE_S)
+                    if answer.status != 1:
+                        return answer
+                await asyncio.sleep(_ASKED_AGAIN_S)
+
+    def hang_up(self) -> None:
+        """SIGHUP to the supervisor, which has answered before."""
+        os.kill(self.pid, signal.SIGHUP)
 
     async def start(self) -> None:
         """Start it; returns at once."""
@@ -129,6 +172,7 @@ class Service:
                 self._on_event(event)
 
     def _on_event(self, event: dict[str, Any]) -> None:
+        self.logged += 1
         self.events.append(event)
         if event.get("event") == "worker: started":
             self.pids[event["worker"]] = event["pid"]

@@ -5,7 +5,8 @@ import random
 import socket
 import struct
 
-_CHUNK = 16 * 1024
+_CHUNK = 256 * 1024
+_SLOW_CHUNK = 16 * 1024
 
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 
@@ -42,7 +43,7 @@ class Proxy:
 
     async def start(self) -> None:
         """Begin to listen."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_CHUNK)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -62,6 +63,11 @@ class Proxy:
         for link in list(self._links):
             link.reset()
 
+    def cut_one(self) -> None:
+        """RST on one of the connections."""
+        if self._links:
+            self._rng.choice(list(self._links)).reset()
+
     def stall(self) -> None:
         """Nothing moves; what was sent arrives afterwards, though its sender may be gone."""
         self._passing.clear()
@@ -70,8 +76,17 @@ class Proxy:
         """What is sent vanishes, now and later, and nobody is told. The server's end is closed."""
         self._black = True
         for link in self._links:
-            link.black = True
-            reset(link.server)
+            self._vanish(link)
+
+    def half_open_one(self) -> None:
+        """The same, of one of those that there are now."""
+        if self._links:
+            self._vanish(self._rng.choice(list(self._links)))
+
+    @staticmethod
+    def _vanish(link: Link) -> None:
+        link.black = True
+        reset(link.server)
 
     def slow(self, bytes_per_s: float) -> None:
         """Each direction of a connection has no more than that."""
@@ -115,9 +130,9 @@ class Proxy:
     async def _relay(self, reader: Reader, writer: Writer) -> None:
         await self._passing.wait()
         if isinstance(self._target, str):
-            there = await asyncio.open_unix_connection(self._target)
+            there = await asyncio.open_unix_connection(self._target, limit=_CHUNK)
         else:
-            there = await asyncio.open_connection("127.0.0.1", self._target)
+            there = await asyncio.open_connection("127.0.0.1", self._target, limit=_CHUNK)
         link = Link(writer, there[1])
         self._links.add(link)
         try:
@@ -133,7 +148,7 @@ class Proxy:
     async def _pump(self, link: Link, source: Reader, sink: Writer, *, to_client: bool) -> None:
         while True:
             try:
-                data = await source.read(_CHUNK)
+                data = await source.read(_CHUNK if self._bytes_per_s is None else _SLOW_CHUNK)
             except OSError:
                 data = b""
             await self._passing.wait()
@@ -149,7 +164,7 @@ class Proxy:
                 kind, self._break_next = self._break_next, ""
                 at = self._rng.randrange(len(data))
                 if kind == "reset":
-                    _write(sink, data[:at])
+                    write(sink, data[:at])
                     await sink.drain()
                     link.reset()
                     raise ConnectionResetError
@@ -159,13 +174,14 @@ class Proxy:
                 data = data[:at] + bytes([data[at] ^ 0x80]) + data[at + 1 :]
             if self._bytes_per_s is not None:
                 await asyncio.sleep(min(0.5, len(data) / self._bytes_per_s))
-            _write(sink, data)
+            write(sink, data)
             await sink.drain()
         if not sink.transport.is_closing() and sink.can_write_eof():
             sink.write_eof()
 
 
-def _write(sink: Writer, data: bytes) -> None:
+def write(sink: Writer, data: bytes) -> None:
+    """Send it. Raises ConnectionResetError: the connection is closed."""
     if sink.transport.is_closing():  # of which not every loop says it as an OSError
         raise ConnectionResetError
     sink.write(data)

@@ -3,11 +3,15 @@
 import random
 from typing import NamedTuple
 
+from tests.chaos import reloads
+
 # How often each is drawn, and for how long it lasts at most, in seconds.
 _KINDS: dict[str, tuple[int, float]] = {
     "venue cut": (4, 1.0),
     "venue stall": (3, 2.0),
     "venue half_open": (3, 1.0),
+    "venue cut_one": (3, 0.0),
+    "venue half_open_one": (2, 0.0),
     "venue slow": (2, 2.0),
     "venue reset_mid_frame": (4, 0.3),
     "venue corrupt": (4, 0.3),
@@ -21,6 +25,7 @@ _KINDS: dict[str, tuple[int, float]] = {
     "redis reset_mid_frame": (4, 0.3),
     "redis corrupt": (4, 0.3),
     "redis kill": (4, 2.0),
+    "redis forget": (3, 8.0),
     "redis stop": (3, 2.5),
     "redis oom": (3, 2.0),
     "redis readonly": (3, 2.0),
@@ -32,6 +37,7 @@ _KINDS: dict[str, tuple[int, float]] = {
     "worker files": (1, 1.5),
     "service term": (3, 0.5),
     "service kill": (2, 0.5),
+    "service reload": (4, 1.5),
 }
 # What a process does not live through.
 _DEADLY = ("worker kill", "service term", "service kill")
@@ -57,7 +63,8 @@ class Fault(NamedTuple):
 def draw(seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True) -> list[Fault]:
     """Return the faults of a seed, by time; there may be several at once.
 
-    Not *deadly*: every process lives on.
+    Not *deadly*: every process lives on, and bursts are such that a market which is busy
+    as it is can bring them.
     """
     rng = random.Random(f"chaos {seed}")
     names = [name for name in _KINDS if deadly or name not in _DEADLY]
@@ -72,10 +79,12 @@ def draw(seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True
             detail = str(rng.randrange(2))
         elif kind == "rest":
             detail = rng.choice(_REST)
+        elif kind == "reload":
+            detail = rng.choice(reloads.KINDS)
         elif kind == "slow":
             detail = str(rng.choice((2_000, 20_000, 100_000)))
         elif kind == "burst":
-            detail = str(rng.choice((5, 20)))
+            detail = str(rng.choice((5, 20) if deadly else (2, 3)))
         elif kind == "close":
             detail = str(rng.choice((1000, 1001, 1012)))
         faults.append(Fault(round(rng.uniform(0, length_s), 2), target, kind, for_s, detail))

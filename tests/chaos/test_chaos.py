@@ -1,10 +1,18 @@
 """The service under faults: a few schedules in every run, a harder one when asked for."""
 
+import contextlib
+import json
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.chaos import schedule
+from ingest.config import load
+from ingest.errors import ConfigError
+from tests.chaos import reloads, schedule
+from tests.chaos.checker import QuoteChecker
 from tests.chaos.life import Life
 from tests.chaos.schedule import Fault
 from tests.chaos.soak import growth
@@ -13,8 +21,8 @@ from tests.chaos.soak import growth
 _SEEDS = (1032, 5)
 
 
-async def _live(*schedules: Sequence[Fault]) -> Life:
-    life = Life(seed=1)
+async def _live(*schedules: Sequence[Fault], **options: Any) -> Life:
+    life = Life(seed=1, **options)
     try:
         await life.start()
         for faults in schedules:
@@ -39,6 +47,33 @@ async def test_a_worker_is_killed_every_5_s() -> None:
     resets = sum(each.markers["reset worker_restarted"] for each in life.checkers.values())
     assert resets > 0
     print(life.summary())
+
+
+@pytest.mark.long
+async def test_what_is_conflated_is_counted() -> None:
+    """Each best price that is missing, if nothing but the server was away."""
+    life = await _live([Fault(0.5, "redis", "kill", 4.0)], conflate=True, redundancy=1)
+    [totals] = [e for e in life.service.events if e["event"] == "service: workers stopped"]
+    quotes = [each for each in life.checkers.values() if isinstance(each, QuoteChecker)]
+    missing = sum((each.missing for each in quotes), Counter())
+    assert set(missing) == {"conflated"}
+    assert missing["conflated"] == totals["conflated"] > 100
+
+
+def test_reloads(tmp_path: Path) -> None:
+    """One is refused, all others are configs; none changes the one that it is made of."""
+    feed = {"venue": "binance", "channels": ["trade"], "redundancy": 1}
+    config = {
+        "venues": {"binance": {"ws_url": "ws://127.0.0.1:1", "rest_url": "http://127.0.0.1:1"}},
+        "feeds": [{**feed, "instruments": [name]} for name in ("BTC-USDT", "ETH-USDT")],
+    }
+    before = json.dumps(config)
+    file = tmp_path / "config.yaml"
+    for kind in reloads.KINDS:
+        file.write_text(json.dumps(reloads.changed(config, kind)))
+        assert file.read_text() != before == json.dumps(config)
+        with pytest.raises(ConfigError) if kind == "bad" else contextlib.nullcontext():
+            load(str(file))
 
 
 def test_schedules_are_repeatable() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.checker import Checker, make
+from tests.chaos.checker import Checker, QuoteChecker, make
 from tests.chaos.market import SPAN, Instrument
 
 Entry = dict[str, str]
@@ -103,8 +103,15 @@ SOUND: dict[str, tuple[str, list[Entry]]] = {
     "another process": ("trade", [trade(1), reset(), trade(7)]),
     "dropped": ("trade", [trade(1), gap("dropped"), resume("dropped"), trade(7)]),
     "quotes": ("bbo", [quote(3), quote(4), gap("close_1006"), resume(), quote(9)]),
+    "dropped, and some waited": (
+        *("bbo", [quote(1), gap("dropped"), quote(3), quote(4), gap("dropped"), resume("dropped")]),
+    ),
+    "conflated": ("bbo", [quote(1), gap("conflated"), resume("conflated"), quote(9)]),
+    "removed": ("bbo", [quote(1), gap("removed"), reset(), quote(9)]),
+    "reloaded": ("trade", [trade(1), gap("reloaded"), reset(), trade(9)]),
     "a book": ("book", [delta(1), delta(2), snapshot(2), delta(3), delta(4)]),
     "ahead": ("book", [snapshot(3), delta(4)]),
+    "ahead of the updates": ("book", [delta(1), snapshot(3), delta(4)]),
     "a book lost": (
         "book",
         [
@@ -145,12 +152,20 @@ WRONG: dict[str, tuple[str, list[Entry], str]] = {
     "not missing": ("trade", [trade(1), trade(2), gap("sequence", 2, 2)], "but here"),
     "a quote": ("bbo", [quote(1), quote(3)], "nothing says so"),
     "a quote twice": ("bbo", [quote(1), quote(1)], "came after"),
+    "dropped, and then another": ("bbo", [quote(1), gap("dropped"), quote(3), quote(5)], "missing"),
     "a gap without end": ("bbo", [quote(1), gap("close_1006"), quote(3)], "nothing has ended"),
+    "removed, and on": ("bbo", [quote(1), gap("removed"), resume(), quote(2)], "is no reset"),
+    "reloaded, and on": ("trade", [trade(1), gap("reloaded"), trade(2)], "is no reset"),
     "an update": ("book", [snapshot(1), delta(2), delta(4)], "nothing says so"),
     "an update twice": ("book", [snapshot(1), delta(2), delta(2)], "came after"),
     "an old snapshot": ("book", [delta(1), delta(2), delta(3), snapshot(2)], "behind the update"),
     "another book": ("book", [snapshot(3, bids=[["1.00", "2.00"]])], "another one"),
-    "updates behind a snapshot's back": ("book", [delta(1), snapshot(3)], "only a snapshot"),
+    "updates behind a snapshot's back": (
+        "book",
+        [snapshot(1), delta(2), snapshot(4)],
+        "only a snapshot",
+    ),
+    "not from the snapshot on": ("book", [delta(1), snapshot(3), delta(5)], "nothing says so"),
 }
 
 
@@ -168,6 +183,14 @@ def test_what_is_wrong(case: str) -> None:
     channel, entries, said = WRONG[case]
     problem, *_ = checked(channel, entries).problems
     assert said in problem.split("; the entries")[0]
+
+
+def test_what_is_missing_is_counted() -> None:
+    """By the marker that says so."""
+    entries = [quote(3), gap("conflated"), resume("conflated"), quote(6), reset(), quote(9)]
+    checker = checked("bbo", entries)
+    assert isinstance(checker, QuoteChecker)
+    assert checker.missing == {"conflated": 2, "worker_restarted": 2}
 
 
 def test_ids_that_do_not_ascend() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.chaos.market import Instrument
+from tests.chaos.proxy import write
 from tests.servers.scripted_venue import frame
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -150,19 +151,16 @@ class Venue:
         if kind == "hang":
             await asyncio.sleep(3600)
         elif kind == "cut":
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
-            writer.write(body[: len(body) // 2])
+            write(writer, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+            write(writer, body[: len(body) // 2])
             await writer.drain()
             return False
         elif kind == "garbage":
             body = b"<html>" + os.urandom(16).hex().encode()
         elif kind != "ok":
             status, body = int(kind), b"{}"
-        writer.write(
-            b"HTTP/1.1 %d Answer\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-            % (status, len(body))
-        )
-        writer.write(body)
+        head = b"HTTP/1.1 %d Answer\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        write(writer, head % (status, len(body)) + body)
         await writer.drain()
         return True
 
@@ -179,21 +177,22 @@ class Venue:
 
     async def _websocket(self, reader: Reader, writer: Writer, key: str) -> None:
         accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
-        writer.write(
+        answer = (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+            f"Sec-WebSocket-Accept: {accept}\r\n\r\n"
         )
+        write(writer, answer.encode())
         self.connections[writer] = set()
         while True:
             opcode, payload = await _read_frame(reader)
             if opcode == _CLOSE:
-                writer.write(frame(_CLOSE, payload))
+                write(writer, frame(_CLOSE, payload))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(1):
                         await writer.drain()
                 return
             if opcode == _PING:
-                writer.write(frame(_PONG, payload))
+                write(writer, frame(_PONG, payload))
             elif opcode == _TEXT:
                 self._request(writer, payload)
 
@@ -205,7 +204,7 @@ class Venue:
         else:
             streams.difference_update(request["params"])
         answer = {"result": None, "id": request["id"]}
-        writer.write(frame(_TEXT, json.dumps(answer).encode()))
+        write(writer, frame(_TEXT, json.dumps(answer).encode()))
 
 
 def _listed(name: str) -> dict[str, str | list[str]]:

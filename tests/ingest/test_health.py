@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -105,6 +106,16 @@ def test_file_of_an_earlier_service_counts_for_nothing(path, clock) -> None:
     verdict = check({VARIABLE: str(path)}, clock.now_ns)
     assert not verdict.alive
     assert "no worker has reported yet" in verdict.text
+
+
+def test_what_is_written(path, clock) -> None:
+    """Each worker's connections, and the tasks of its event loop."""
+    status = report(1, "live", "waiting", "stopped")
+    status.tasks = 17
+    HealthFile(path, clock).on_status(status)
+
+    health = msgspec.json.decode(path.read_bytes(), type=Health)
+    assert health.workers == {1: WorkerHealth(clock.now_ns, connections=2, live=1, tasks=17)}
 
 
 def test_no_worker_is_not_alive() -> None:

@@ -470,7 +470,7 @@ async def test_what_is_too_old_is_marked_in_its_place(durable_server, kit, spool
     """Not behind all that is on the disk: a reader would take what is before for whole."""
     durable_server.kill()
     async with kit.running(durable_server.url, **spool, max_spool_age_s=100.0) as sink:
-        writer = sink.open_stream("a", lost=lambda rx: (writer, rx, *kit.encoded(-1)))
+        writer = sink.open_stream("a", lost=lambda rx: [(writer, rx, *kit.encoded(-1))])
         other = sink.open_stream("b")
         kit.fill(writer, range(3))
         kit.fill(other, [0])
@@ -505,7 +505,7 @@ async def test_damage_is_counted_and_all_streams_are_told(
     first.write_bytes(bytes(data))
     durable_server.start()
     async with kit.running(durable_server.url, **spool) as sink:
-        writer = sink.open_stream("a", lost=lambda rx: (writer, rx, *kit.encoded(-1)))
+        writer = sink.open_stream("a", lost=lambda rx: [(writer, rx, *kit.encoded(-1))])
         other = sink.open_stream("b")
         assert await sink.flush(5) == 0
         assert (writer.dropped, other.dropped) == (1, 1)

@@ -345,6 +345,9 @@ def test_a_full_disk_does_not_stop_what_passes_through(tmp_path, full_disk) -> N
         assert values(spool.read(10, 10**6)) == list(range(start, start + 10))
         spool.settle(spool.position)
     assert spool.disk_errors >= 1
+    full_disk["full"] = False
+    spool.settle(spool.position)
+    assert files(tmp_path) == []  # nor does what the disk did take of it stay there
 
 
 @pytest.mark.parametrize("segment_bytes", [1, 10**6])
