@@ -5,6 +5,15 @@ import tempfile
 from pathlib import Path
 
 
+def make_private(directory: Path | str) -> None:
+    """Make a directory for us alone; one that is there stays as it is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace *path* whole or not at all, whatever ends us; its directory is made.
 

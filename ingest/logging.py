@@ -6,19 +6,23 @@ Libraries that use the standard library's logging come out the same way.
 
 Below the level a call costs about a function call: structlog replaces the
 method. Every event has `timestamp` (ISO 8601, UTC, microseconds) and `level`;
-passwords in URLs and values under keys that look secret are masked.
+passwords in URLs, values under keys that look secret and those of secret variables of the
+environment are masked, in the traceback of an error that nobody caught as well.
 """
 
 import logging
+import os
 import sys
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from ingest.redact import MASK, is_secret_key, redact_text
+from ingest.redact import MASK, hide_environment, is_secret_key, redact_text
 
 Format = Literal["console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -33,6 +37,7 @@ def configure(format: Format = "console", level: Level = "info") -> None:
     Loggers that are module globals keep what they saw first, so that a filtered
     call stays cheap: configure before the first event.
     """
+    hide_environment(os.environ)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -57,6 +62,8 @@ def configure(format: Format = "console", level: Level = "info") -> None:
     )
     logging.basicConfig(handlers=[handler], force=True)
     set_level(level)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_of_thread
 
 
 def set_level(level: Level) -> None:
@@ -69,6 +76,24 @@ def set_level(level: Level) -> None:
         if not name.startswith("_"):
             setattr(_Logger, name, value)
     logging.getLogger().setLevel(threshold)
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    # What Python would print may quote a URL.
+    structlog.get_logger(__name__).critical("an error was not caught", exc_info=error)
+
+
+def _log_uncaught_of_thread(uncaught: threading.ExceptHookArgs) -> None:
+    if uncaught.exc_value is not None:
+        name = uncaught.thread.name if uncaught.thread is not None else None
+        structlog.get_logger(__name__).critical(
+            "an error was not caught", thread=name, exc_info=uncaught.exc_value
+        )
 
 
 def bind_context(**values: Any) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct, structs
 
 from ingest import codecs, venues
+from ingest.config.redis_url import unverified
 from ingest.config.schema import (
     Config,
     FeedConfig,
@@ -125,7 +126,7 @@ def make_plan(
     ]
     wanted = cores if config.workers == "auto" else config.workers
     processes = max(1, min(wanted, len(connections)))
-    notes = [*left_out, *notes_on(connections)]
+    notes = [*left_out, *unverified_redis(redis_url), *notes_on(connections)]
     if config.workers != "auto" and processes < config.workers:
         notes.append(
             f"workers is {config.workers}, but there is nothing to do for more than {processes}: "
@@ -191,9 +192,27 @@ def connection_url(configured: str | None, own: str, path: str = "") -> str:
     return configured
 
 
+def unverified_redis(url: str) -> list[str]:
+    """Return what a person should know of the way to Redis."""
+    weak = unverified(url)
+    return [f"redis.url has {weak}: who answers there is not checked"] if weak else []
+
+
 def notes_on(connections: Sequence[ConnectionPlan]) -> list[str]:
     """Return what a person should know of these connections."""
-    return [*_without_snapshots(connections), *_beyond_limits(connections)]
+    return [
+        *_unverified(connections),
+        *_without_snapshots(connections),
+        *_beyond_limits(connections),
+    ]
+
+
+def _unverified(connections: Sequence[ConnectionPlan]) -> list[str]:
+    names = {c.venue for c in connections if not (c.verify or c.ca_file)}
+    return [
+        f"venues.{name}.verify is false: whoever is on the way can read and change what it sends"
+        for name in sorted(names)
+    ]
 
 
 def _without_snapshots(connections: Sequence[ConnectionPlan]) -> list[str]:

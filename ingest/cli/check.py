@@ -127,7 +127,7 @@ def _what(connection: ConnectionPlan) -> str:
             lines.append(f"from {leg.source_address}")
         if leg.proxy:
             lines.append(f"through {redact_text(leg.proxy)}")
-    if not connection.verify:
+    if not (connection.verify or connection.ca_file):
         lines.append("the venue's certificate is NOT verified")
     return "\n".join(lines)
 

@@ -4,6 +4,7 @@ Status 2: bad usage or a bad config. Status 1: any other error. Mistakes of a
 user never show a traceback; mistakes of ours do.
 """
 
+import os
 import shutil
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import click
 
 from ingest.errors import ConfigError, IngestError
+from ingest.redact import hide_environment, redact_text
 
 
 class Command(NamedTuple):
@@ -55,13 +57,14 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, command.help) for name, command in self._lazy.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        hide_environment(os.environ)
         try:
             return super().invoke(ctx)
         except ConfigError as exc:
             _report(exc.problems)
             sys.exit(2)
         except IngestError as exc:
-            click.echo(f"ingest: {exc}", err=True)
+            click.echo(f"ingest: {redact_text(str(exc))}", err=True)
             sys.exit(1)
 
 
@@ -69,7 +72,7 @@ def _report(problems: list[str]) -> None:
     count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
     click.echo(f"ingest: the config cannot be used: {count}", err=True)
     for problem in problems:
-        click.echo(_fit(f"  {problem}"), err=True)
+        click.echo(_fit(f"  {redact_text(problem)}"), err=True)
 
 
 def _fit(line: str) -> str:

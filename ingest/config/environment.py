@@ -23,6 +23,11 @@ class SubstitutionError(Exception):
         self.problems = problems
 
 
+def variables(text: str) -> list[str]:
+    """Return the names of the variables in *text*, each once."""
+    return list(dict.fromkeys(found[1] for found in _VARIABLE.finditer(text) if found[1]))
+
+
 def substitute(text: str, environ: Mapping[str, str]) -> Substitution:
     """Fill in the variables of *text*; `$${` stands for a literal `${`.
 

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from ingest.redact import redact_text
+
 
 class Problems:
     """The mistakes found so far in one file."""
@@ -15,8 +17,8 @@ class Problems:
 
     def add(self, line: int | None, text: str) -> None:
         """Note one mistake; *line* counts from 1, None where it is the whole file's."""
-        # A key may hold anything, control sequences for a terminal included.
-        plain = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+        # A key may hold anything, a URL or control sequences for a terminal included.
+        plain = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in redact_text(text))
         self._found[line or 0, plain] = None
 
     def __len__(self) -> int:

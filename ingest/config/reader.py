@@ -17,8 +17,9 @@ from msgspec import NODEFAULT, Struct, structs
 
 from ingest.config.describe import accepts, alternatives, is_struct, keys, leaf_of
 from ingest.config.document import Items, Node, Scalar, Table, Unusable
+from ingest.config.environment import variables
 from ingest.config.problems import Problems, choose
-from ingest.redact import MASK, redact_text
+from ingest.redact import redact_text, redact_url
 
 _SHOWN_CHARS = 80
 
@@ -188,8 +189,9 @@ class Reader:
 def shown(node: Node, secret: bool = False) -> str:
     """Return a value as a report may show it: short, and without what is secret.
 
-    Values out of the environment are never shown, only the variables' names.
-    With *secret*, whatever stands before an `@` is hidden, well-formed or not.
+    Values out of the environment are never shown, only the variables' names: what
+    stands beside them, or is their default, may belong to a password.
+    With *secret* it ought to be a URL, and only what looks like a host is shown of it.
     """
     if isinstance(node, Items):
         return "a list"
@@ -198,11 +200,9 @@ def shown(node: Node, secret: bool = False) -> str:
     if isinstance(node, Unusable) or node.value is None:
         return "null (no value)"
     if node.source is not None:
-        return f"the value of {_short(node.source)} (not shown)"
-    text = redact_text(node.text)
-    if secret and "@" in text:
-        scheme, separator, rest = text.rpartition("://")
-        text = f"{scheme}{separator}{MASK}@{rest.rpartition('@')[2]}"
+        names = ", ".join(f"${{{name}}}" for name in variables(node.source))
+        return f"the value of {_short(names)} (not shown)"
+    text = redact_url(node.text) if secret else redact_text(node.text)
     if isinstance(node.value, str):
         return json.dumps(_short(text), ensure_ascii=False)
     return _short(text)

@@ -84,6 +84,16 @@ def parse_redis_url(text: str) -> RedisUrl:
     return RedisUrl(kind, server, addresses, service, sentinel)
 
 
+def unverified(text: str) -> str:
+    """Return the option of a URL that switches off a check of certificates, "" for none."""
+    options = dict(parse_qsl(urlsplit(text).query))
+    if options.get("ssl_cert_reqs", "required").lower() != "required":
+        return f"ssl_cert_reqs={options['ssl_cert_reqs']}"
+    if options.get("ssl_check_hostname", "true").lower() in ("false", "no", "0"):
+        return f"ssl_check_hostname={options['ssl_check_hostname']}"
+    return ""
+
+
 def _path(path: str, kind: Kind) -> tuple[str, str]:
     """Return the service and the database, "" for what is not there."""
     service, database = "", path.removeprefix("/")

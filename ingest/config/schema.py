@@ -106,7 +106,7 @@ class VenueConfig(Struct, frozen=True, kw_only=True):
     impersonate: _Impersonate | None = None
     topics_per_connection: Count | None = None  # at most the venue's own limit
     max_age_s: MaxAgeSeconds | None = None  # of a connection; at most the venue's own limit
-    ca_file: _CaFile | None = None  # trusted for this venue besides the usual ones
+    ca_file: _CaFile | None = None  # trusted for this venue, instead of the usual ones
     verify: bool = True  # the venue's certificate and host name
 
     def proxy_of(self, leg: int) -> str | None:

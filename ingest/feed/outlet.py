@@ -1,6 +1,6 @@
 """Where the events of one stream go, in which encoding."""
 
-from typing import cast
+from typing import Literal, cast
 
 from ingest import codecs
 from ingest.codecs import Codec, Encoder
@@ -72,14 +72,18 @@ class Outlet:
                 self._aside.add(rx, *_own.encode(self._stream, marker))
         return before
 
-    def _say_lost(self, rx: int) -> tuple[EntryWriter, int, int, bytes] | None:
-        """Return the marker where entries were lost that the sink had taken.
+    def _say_lost(self, rx: int) -> list[tuple[EntryWriter, int, int, bytes]]:
+        """Return the markers where entries were lost that the sink had taken.
 
-        None where it has no place in the stream itself. Its end, and what else follows, is
-        the owner's matter, who sees `dropped` grow.
+        Those that have a place in the stream itself. A book is whole again only with the
+        snapshot that its owner, who sees `dropped` grow, asks for.
         """
-        encoded = self._encode(self._stream, Marker(type="gap", reason="dropped", rx=rx))
-        return None if encoded is None else (self.writer, rx, *encoded)
+        kinds: tuple[Literal["gap", "resume"], ...] = ("gap", "resume")
+        if self._stream.channel == "book":
+            kinds = ("gap",)
+        markers = [Marker(type=kind, reason="dropped", rx=rx) for kind in kinds]
+        encoded = [self._encode(self._stream, marker) for marker in markers]
+        return [(self.writer, rx, *each) for each in encoded if each is not None]
 
     @property
     def dropped(self) -> int:

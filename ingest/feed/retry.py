@@ -4,6 +4,7 @@ from datetime import datetime
 
 from ingest.errors import DecodeError, RestError
 from ingest.feed.heartbeat import HeartbeatLost
+from ingest.redact import redact_text
 from ingest.retry_after import retry_after_seconds
 from wscore import CurlECode, CurlError, HandshakeError, WebSocketClosed, WebSocketError
 from wscore import WsCloseCode as Close
@@ -83,5 +84,5 @@ def asks_all_s(error: Exception, now: datetime) -> float:
 
 
 def describe(error: Exception) -> str:
-    """Return the error's text in one line of bounded length."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    """Return the error's text in one line of bounded length, for the log and for readers."""
+    return " ".join(redact_text(str(error)).split())[:300] or type(error).__name__

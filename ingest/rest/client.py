@@ -11,7 +11,7 @@ from ingest.rest.answers import stay_away_s, used_weight
 from ingest.venues.base import RestRequest, Venue
 from wscore import CurlError, HttpResponse
 
-_MAX_BODY_BYTES = 64 * 1024 * 1024  # the largest listing known has some 20 MB
+MAX_LISTING_BYTES = 64 * 1024 * 1024  # the largest listing known has some 20 MB
 _SHOWN_CHARS = 200
 # Of one process. Each has a thread: of a hundred that get their turns at once the last
 # would be on its way so late that the venue counts it in its next window.
@@ -33,9 +33,20 @@ class RestClient:
     """
 
     def __init__(
-        self, venue: Venue, base_url: str, session: Requester, gate: Gate, **options: Any
+        self,
+        venue: Venue,
+        base_url: str,
+        session: Requester,
+        gate: Gate,
+        *,
+        max_body_bytes: int = MAX_LISTING_BYTES,
+        **options: Any,
     ) -> None:
-        """*options*: how to reach it, as `AsyncSession.request` takes them (proxy, …)."""
+        """*options*: how to reach it, as `AsyncSession.request` takes them (proxy, …).
+
+        *max_body_bytes*: of an answer, decompressed; a longer one is an error.
+        """
+        self._max_body_bytes = max_body_bytes
         self._venue = venue
         self._base_url = base_url.rstrip("/")
         self._session = session
@@ -87,7 +98,7 @@ class RestClient:
                 body=request.body,
                 headers={**self._venue.headers, **kind},
                 timeout=max(0.01, deadline - asyncio.get_running_loop().time()),
-                max_body=_MAX_BODY_BYTES,
+                max_body=self._max_body_bytes,
                 # A venue that redirects has changed its address: somebody must look.
                 allow_redirects=False,
                 **self._options,

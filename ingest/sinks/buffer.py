@@ -9,8 +9,8 @@ import structlog
 
 from ingest.logging import worth_a_line
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId, EntryIds, FollowingIds
-from ingest.sinks.resp import XaddPrefix
+from ingest.sinks.entry_id import EntryId, EntryIds, FollowingIds, ids_below
+from ingest.sinks.resp import XaddHeads
 from ingest.sinks.settings import SinkSettings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class StreamWriter:
 
     __slots__ = (
         *("_append", "conflated", "dropped", "follows", "ids", "key", "lost", "maxlen"),
-        *("out_of_reach", "packed", "preface", "prefix", "skipped"),
+        *("out_of_reach", "packed", "plain", "preface", "skipped", "trimming"),
     )
 
     def __init__(
@@ -33,7 +33,7 @@ class StreamWriter:
         maxlen: int | None,
         append: Callable[["Entry"], bool],
         follows: "StreamWriter | None" = None,
-        conflated: "Conflated | None" = None,
+        conflated: "Markers | None" = None,
     ) -> None:
         """*follows*: the stream whose ids this one's entries have; see `FollowingIds`.
 
@@ -42,7 +42,8 @@ class StreamWriter:
         """
         self.key = key
         self.maxlen = maxlen
-        self.prefix = XaddPrefix(key, maxlen)
+        self.plain = XaddHeads(key, None)
+        self.trimming = XaddHeads(key, maxlen)
         self.follows = follows
         self.ids: EntryIds | FollowingIds
         if follows is None:
@@ -54,7 +55,7 @@ class StreamWriter:
         self.packed: EntryId = (0, 0)
         self.conflated = conflated
         # Returns, by a receive time, what is to stand where entries before it were lost.
-        self.lost: Lost | None = None
+        self.lost: Markers | None = None
         self.skipped = 0  # entries that newer ones replaced, and nothing says so yet
         self.preface: Preface | None = None  # until it is known whether it is wanted
         # The newest acknowledged entry that is not kept any more: see `ingest.sinks.recent`.
@@ -74,12 +75,21 @@ class StreamWriter:
         """
         return self._append((self, rx_ns, count, encoded))
 
+    def marks_of_loss(
+        self, rx_ns: int, *, before: EntryId, after: EntryId
+    ) -> list[tuple["Entry", EntryId]]:
+        """Return what is to stand where entries are lost, and its ids, which are free.
+
+        It is not all of it, or nothing, where there are fewer ids between the two.
+        """
+        marks = () if self.lost is None else self.lost(rx_ns)
+        return list(zip(marks, ids_below(before, after, len(marks)), strict=False))
+
 
 # A plain tuple: one is made per entry, and it is the cheapest thing that holds four values.
 Entry = tuple[StreamWriter, int, int, bytes]  # stream, rx_ns, count, encoded
 
-Conflated = Callable[[int], Sequence[Entry]]
-Lost = Callable[[int], Entry | None]
+Markers = Callable[[int], Sequence[Entry]]
 
 
 class Preface:
@@ -194,7 +204,7 @@ class PendingBuffer:
 
     def prepend(self, entry: Entry) -> None:
         """Queue *entry* in front of all others; there is always room for it."""
-        self.admit(entry)
+        self._counters.admit(len(entry[3]))
         self.put_back([entry])
 
     def extend(self, entries: Iterable[Entry]) -> None:
@@ -226,14 +236,6 @@ class PendingBuffer:
             for stream, *_ in entries:
                 stream.packed = max(stream.packed, stream.ids.last)
         self._queue = deque(chain(entries, self._queue))
-
-    def admit(self, entry: Entry) -> None:
-        """Count *entry*, which goes to the server another way than through here."""
-        counters, size = self._counters, len(entry[3])
-        counters.pending_entries += 1
-        counters.pending_bytes += size
-        counters.added_entries += 1
-        counters.added_bytes += size
 
     def reclaim(self, entries: Iterable[Entry]) -> None:
         """Count entries again that were released: they have to be stored once more."""

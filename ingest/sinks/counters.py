@@ -33,6 +33,13 @@ class SinkCounters(Struct):
     last_ack_ns: int | None = None  # Unix ns
     outage_s: float = 0.0  # total of the outages that are over
 
+    def admit(self, size: int) -> None:
+        """Count an entry of so many bytes that is handed over, and held."""
+        self.added_entries += 1
+        self.added_bytes += size
+        self.pending_entries += 1
+        self.pending_bytes += size
+
     def drop(self, reason: str, entries: int = 1) -> int:
         """Count dropped entries; return the new total for this reason."""
         total = self.dropped[reason] = self.dropped.get(reason, 0) + entries

@@ -7,9 +7,12 @@ Source: https://redis.io/docs/latest/develop/data-types/streams/#entry-ids
 (both halves are unsigned 64-bit integers).
 """
 
+from collections.abc import Iterable
+
 EntryId = tuple[int, int]  # milliseconds, counter within them; orders as Redis does
 
 _U64_MAX = 2**64 - 1
+_SMALL = tuple(b"%d\r\n" % n for n in range(10))
 
 
 class IdsExhausted(Exception):
@@ -100,10 +103,16 @@ class FollowingIds:
         self._last = max(self._last, last)
 
 
-def id_below(entry_id: EntryId) -> EntryId:
-    """Return the highest id below; there is none below (0, 0)."""
-    ms, n = entry_id
-    return (ms, n - 1) if n else (ms - 1, _U64_MAX)
+def ids_below(entry_id: EntryId, after: EntryId, number: int) -> list[EntryId]:
+    """Return the highest ids below *entry_id* and above *after*, ascending, at most *number*."""
+    found: list[EntryId] = []
+    while len(found) < number:
+        ms, n = entry_id
+        entry_id = (ms, n - 1) if n else (ms - 1, _U64_MAX)
+        if entry_id <= after:
+            break
+        found.append(entry_id)
+    return found[::-1]
 
 
 def parse_entry_id(text: bytes) -> EntryId:
@@ -118,10 +127,23 @@ def parse_entry_id(text: bytes) -> EntryId:
     return int(ms), int(n)
 
 
-def pack_id(ms: int, n: int) -> bytes:
-    """Return an id as batches hold it: a RESP bulk string."""
-    text = b"%d-%d" % (ms, n)
-    return b"$%d\r\n%b\r\n" % (len(text), text)
+def pack_ids(ids: Iterable[EntryId]) -> list[bytes]:
+    """Return ids as batches hold them: RESP bulk strings."""
+    packed: list[bytes] = []
+    known_ms = -1
+    id_start = bulk_start = b""
+    for ms, n in ids:
+        if ms != known_ms:
+            # Neighbours mostly share their millisecond: format it once.
+            known_ms = ms
+            id_start = b"%d-" % ms
+            bulk_start = b"$%d\r\n%b" % (len(id_start) + 1, id_start)
+        if n < 10:
+            packed.append(bulk_start + _SMALL[n])
+        else:
+            tail = b"%d" % n
+            packed.append(b"$%d\r\n%b%b\r\n" % (len(id_start) + len(tail), id_start, tail))
+    return packed
 
 
 def parse_bulk_id(id_bulk: bytes) -> EntryId:

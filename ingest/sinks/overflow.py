@@ -10,14 +10,15 @@ server's last id may turn out to be above them (the clock was set back), and an 
 that goes before them may need a new one. Then they get new ones, in order.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ingest.errors import SpoolError
 from ingest.sinks.batch import Batch
 from ingest.sinks.buffer import Entry, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId, IdsExhausted, id_below, pack_id
+from ingest.sinks.entry_id import EntryId, IdsExhausted, ids_below, pack_ids
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.last_ids import NO_ID
 from ingest.sinks.reactions import Reaction
@@ -56,6 +57,7 @@ class Overflow:
         self._drop = drop
         self._on_damage = on_damage
         self._newest: dict[StreamWriter, Entry] = {}
+        self._ahead: tuple[list[SpooledEntry], Position] | None = None
         self._damaged = 0
         self._holes: set[StreamWriter] = set()  # the next entry has others before it that are lost
 
@@ -134,79 +136,112 @@ class Overflow:
         self._newest.clear()
         return entries
 
+    def read_ahead(self) -> None:
+        """Read what is next, while the server is busy with the batch before it.
+
+        Not yet more: what becomes of that batch decides on the ids. And only what is in
+        files, so that no more than one batch is in memory alone.
+        """
+        if self._ahead is None and self.spool.written_ahead(self._settings.max_batch_bytes):
+            with contextlib.suppress(SpoolError):  # it will be met again in its turn
+                self._ahead = self._read()
+
+    def _read(self) -> tuple[list[SpooledEntry], Position]:
+        settings = self._settings
+        records = self.spool.read(settings.max_batch_entries, settings.max_batch_bytes)
+        return records, self.spool.position
+
     def next_batch(self) -> Batch:
         """Return a batch of what comes next from the disk. It may be empty.
 
         Raises Unavailable: the disk cannot be read now.
         """
-        spool, settings = self.spool, self._settings
-        recovered = spool.recovering
+        spool = self.spool
+        recovered = spool.recovering and self._ahead is None
         try:
-            records = spool.read(settings.max_batch_entries, settings.max_batch_bytes)
+            records, behind = self._ahead or self._read()
         except SpoolError as exc:
             raise Unavailable(str(exc), Reaction.WAIT) from exc
+        self._ahead = None
         if spool.damaged > self._damaged:  # before the first of these
             self._damaged = spool.damaged
             self._holes.update(self._on_damage())
         batch = self._batch_of(records, recovered=recovered)
-        batch.settles = spool.position
+        batch.settles = behind
         batch.uncertain = recovered
         if not spool.unread:
             self._holes.clear()  # what comes next is behind what their owners say of them
         return batch
 
-    def _batch_of(self, records: Iterable[SpooledEntry], *, recovered: bool) -> Batch:
+    def _batch_of(self, records: Sequence[SpooledEntry], *, recovered: bool) -> Batch:
         """Return the records as a batch, under ids that the server will take."""
-        counters = self._counters
+        self._count_taken(records, recovered=recovered)
         max_age_s = self._settings.max_spool_age_s
         oldest_ns = 0 if max_age_s is None else time.time_ns() - int(max_age_s * 1e9)
-        batch = Batch([], [])
+        streams: dict[str, StreamWriter] = {}
+        entries: list[Entry] = []
+        ids: list[EntryId] = []
         for key, maxlen, ms, n, rx_ns, words, encoded in records:
-            stream = self._stream_of(key, maxlen)
-            only_behind, words = words & _ONLY_BEHIND, words & ~_ONLY_BEHIND
-            if only_behind and stream.packed == NO_ID:
-                if not recovered:
-                    counters.spooled_entries -= 1
-                    counters.added_entries -= 1
-                continue  # where nothing was, nothing is missing
+            stream = streams.get(key)
+            if stream is None:
+                stream = streams[key] = self._stream_of(key, maxlen)
+            if words & _ONLY_BEHIND:
+                words &= ~_ONLY_BEHIND
+                if stream.packed == NO_ID:  # where nothing was, nothing is missing
+                    self._uncount(encoded, recovered=recovered)
+                    continue
             entry = (stream, rx_ns, words, encoded)
-            counters.pending_entries += 1
-            counters.pending_bytes += len(encoded)
-            if recovered:
-                counters.added_entries += 1
-                counters.recovered_entries += 1
-            else:
-                counters.spooled_entries -= 1
             if rx_ns < oldest_ns:
                 self._drop(entry, "spool_expired", f"older than {max_age_s:g} s")
                 self._holes.add(stream)
                 continue
+            given = (ms, n)
             if stream in self._holes:
-                self._mark_hole(batch, stream, (ms, n), rx_ns)
-            entry_id = self._final_id(stream, (ms, n), rx_ns, recovered=recovered)
-            if entry_id is None:
-                self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
-                continue
-            batch.entries.append(entry)
-            batch.ids.append(pack_id(*entry_id))
-        return batch
+                for mark, place in self._marks_before(stream, given, rx_ns):
+                    entries.append(mark)
+                    ids.append(place)
+            if recovered or stream.follows is not None or given <= stream.packed:
+                final = self._final_id(stream, given, rx_ns, recovered=recovered)
+                if final is None:
+                    self._drop(entry, "ids_exhausted", "no id is left above those the stream holds")
+                    continue
+                given = final
+            else:
+                stream.packed = given  # nearly always; it is one of `stream.ids` anyway
+            entries.append(entry)
+            ids.append(given)
+        return Batch(entries, pack_ids(ids))
 
-    def _mark_hole(self, batch: Batch, stream: StreamWriter, entry_id: EntryId, rx_ns: int) -> None:
-        """Say that something is lost before the entry of this id, if there is room for that."""
-        place = id_below(entry_id)
-        if place <= stream.packed:
-            return  # stored before, or right behind what was
+    def _count_taken(self, records: Sequence[SpooledEntry], *, recovered: bool) -> None:
+        counters = self._counters
+        counters.pending_entries += len(records)
+        counters.pending_bytes += sum([len(record[6]) for record in records])
+        if recovered:
+            counters.added_entries += len(records)
+            counters.recovered_entries += len(records)
+        else:
+            counters.spooled_entries -= len(records)
+
+    def _uncount(self, encoded: bytes, *, recovered: bool) -> None:
+        """One that was taken is not wanted: it was never there."""
+        counters = self._counters
+        counters.pending_entries -= 1
+        counters.pending_bytes -= len(encoded)
+        counters.added_entries -= 1
+        counters.recovered_entries -= recovered
+
+    def _marks_before(
+        self, stream: StreamWriter, entry_id: EntryId, rx_ns: int
+    ) -> list[tuple[Entry, EntryId]]:
+        """Return what says that something is lost before the entry of this id."""
+        if not ids_below(entry_id, stream.packed, 1):
+            return []  # stored before, or right behind what was
         self._holes.discard(stream)
-        mark = stream.lost and stream.lost(rx_ns)
-        if mark:
-            counters, size = self._counters, len(mark[3])
-            counters.added_entries += 1
-            counters.added_bytes += size
-            counters.pending_entries += 1
-            counters.pending_bytes += size
-            batch.entries.append(mark)
-            batch.ids.append(pack_id(*place))
+        marks = stream.marks_of_loss(rx_ns, before=entry_id, after=stream.packed)
+        for entry, place in marks:
+            self._counters.admit(len(entry[3]))
             stream.packed = place
+        return marks
 
     def _final_id(
         self, stream: StreamWriter, given: EntryId, rx_ns: int, *, recovered: bool

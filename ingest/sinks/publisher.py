@@ -14,7 +14,7 @@ from ingest.logging import worth_a_line
 from ingest.sinks.batch import Batch, build_batch, joined
 from ingest.sinks.buffer import Entry, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
-from ingest.sinks.entry_id import EntryId, parse_bulk_id
+from ingest.sinks.entry_id import EntryId, pack_ids, parse_bulk_id
 from ingest.sinks.errors import Moved, Unavailable, most_urgent
 from ingest.sinks.last_ids import NO_ID, last_id, last_id_command
 from ingest.sinks.overflow import Overflow
@@ -177,13 +177,14 @@ class Publisher:
             )
         marks = Batch([], [])
         for stream, last in last_ids.items():
-            if beyond_reach(stream, last):
-                mark = stream.lost and stream.lost(time.time_ns())
-                if mark and stream.out_of_reach is not None:
-                    # In the place of the newest that is gone: before all that are left.
-                    self._buffer.admit(mark)
+            if gone := beyond_reach(stream, last):
+                # In the place of the newest that are gone: before all that are left.
+                behind = (gone[0], gone[1] + 1)
+                found = stream.marks_of_loss(time.time_ns(), before=behind, after=last)
+                for mark, place in found:
+                    counters.admit(len(mark[3]))
                     marks.entries.append(mark)
-                    marks.ids.append(stream.out_of_reach)
+                    marks.ids += pack_ids([place])
                 stream.out_of_reach = None
                 stream.dropped += 1
                 if worth_a_line(counters.drop("forgotten")):
@@ -273,6 +274,9 @@ class Publisher:
         self._buffer.idle = False
 
     async def _send(self, link: Transport, batch: Batch) -> None:
+        if batch.settles is not None and self._overflow is not None:
+            # Once it is on its way: from then on this process has nothing else to do.
+            asyncio.get_running_loop().call_soon(self._overflow.read_ahead)
         try:
             sent = await link.store(batch)
         except BaseException:

@@ -15,21 +15,33 @@ from ingest.sinks.buffer import StreamWriter
 from ingest.sinks.entry_id import EntryId, parse_bulk_id
 from ingest.sinks.settings import SinkSettings
 
+# A longer silence between two acknowledgements is a stall.
+_STALL_S = 1.0
+
 
 class RecentBatches:
-    """Acknowledged batches, none older than `resend_s`, all of them at most `max_resend_bytes`."""
+    """Acknowledged batches, none older than `resend_s`, all of them at most `max_resend_bytes`.
+
+    A server that stalls passes nothing on to its replicas meanwhile: what it had
+    acknowledged before does not age by it.
+    """
 
     def __init__(self, settings: SinkSettings) -> None:
         self._keep_s = settings.resend_s
         self._room = settings.max_resend_bytes
-        self._batches: deque[tuple[float, int, Batch]] = deque()  # monotonic s, bytes
+        self._batches: deque[tuple[float, int, Batch]] = deque()  # at which age_s, bytes
+        self._added_s = time.monotonic()
+        self._age_s = 0.0  # the time that has passed so far, but for stalls
 
     def add(self, batch: Batch, size: int) -> None:
         """Keep what the server has just acknowledged, *size* bytes; forget what is too old."""
         now_s = time.monotonic()
-        self._batches.append((now_s, size, batch))
+        self._age_s += min(now_s - self._added_s, _STALL_S)
+        self._added_s = now_s
+        self._batches.append((self._age_s, size, batch))
         self._room -= size
-        while self._batches and (self._room < 0 or self._batches[0][0] < now_s - self._keep_s):
+        oldest_s = self._age_s - self._keep_s
+        while self._batches and (self._room < 0 or self._batches[0][0] < oldest_s):
             _, size, oldest = self._batches.popleft()
             self._room += size
             for entry, id_bulk in zip(oldest.entries, oldest.ids, strict=True):
@@ -62,6 +74,9 @@ class RecentBatches:
         return lost
 
 
-def beyond_reach(stream: StreamWriter, last: EntryId) -> bool:
-    """Tell whether the server lost entries of *stream* that are no longer kept."""
-    return stream.out_of_reach is not None and parse_bulk_id(stream.out_of_reach) > last
+def beyond_reach(stream: StreamWriter, last: EntryId) -> EntryId | None:
+    """Return the newest entry of *stream* that the server lost and that is no longer kept."""
+    if stream.out_of_reach is None:
+        return None
+    newest = parse_bulk_id(stream.out_of_reach)
+    return newest if newest > last else None

@@ -16,7 +16,7 @@ import structlog
 from ingest.errors import SinkError
 from ingest.logging import worth_a_line
 from ingest.sinks import tasks
-from ingest.sinks.buffer import Conflated, Lost, PendingBuffer, Preface, StreamWriter
+from ingest.sinks.buffer import Markers, PendingBuffer, Preface, StreamWriter
 from ingest.sinks.counters import SinkCounters
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.newest import StoredEntry, newest, newest_command
@@ -100,8 +100,8 @@ class RedisStreamsSink:
         preface: tuple[int, int, bytes] | None = None,
         beside: StreamWriter | None = None,
         follows: StreamWriter | None = None,
-        conflated: Conflated | None = None,
-        lost: Lost | None = None,
+        conflated: Markers | None = None,
+        lost: Markers | None = None,
     ) -> StreamWriter:
         """Return the handle to write to stream *key*; the same one for the same key.
 

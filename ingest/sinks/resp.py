@@ -1,7 +1,7 @@
 """XADD commands as RESP bytes, the part that never changes packed once per stream.
 
     *<count>  XADD <key> [MAXLEN ~ <n>]   <id>   <field> <value> …
-    └──────── head(count), cached ─────┘  per entry   the codec's bytes
+    └─────── XaddHeads[count] ─────────┘  per entry   the codec's bytes
 
 Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
 """
@@ -20,23 +20,23 @@ def command(*words: bytes) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(map(bulk, words))
 
 
-class XaddPrefix:
-    """Everything of one stream's XADD that comes before the entry id."""
+class XaddHeads(dict[int, bytes]):
+    """What of a stream's XADD comes before the id, by the entry's number of bulk strings.
 
-    __slots__ = ("_by_count", "_static", "_words")
+    With *maxlen* the command also trims.
+    """
+
+    # One stream has entries of a few shapes only, so this stays small.
+    __slots__ = ("_static", "_words")
 
     def __init__(self, key: str, maxlen: int | None) -> None:
+        super().__init__()
         words = [b"XADD", key.encode()]
         if maxlen is not None:
             words += [b"MAXLEN", b"~", b"%d" % maxlen]
         self._static = b"".join(map(bulk, words))
         self._words = len(words) + 1  # the id follows
-        self._by_count: dict[int, bytes] = {}
 
-    def head(self, count: int) -> bytes:
-        """Return the command up to its id, for an entry of *count* bulk strings."""
-        # One stream has entries of a few shapes only, so this stays small.
-        head = self._by_count.get(count)
-        if head is None:
-            head = self._by_count[count] = b"*%d\r\n" % (self._words + count) + self._static
+    def __missing__(self, count: int) -> bytes:
+        head = self[count] = b"*%d\r\n" % (self._words + count) + self._static
         return head

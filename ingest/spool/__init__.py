@@ -5,8 +5,7 @@ appended at the `tail` and read at the `head`, and `spool` is the queue as a who
 It knows nothing of Redis: an entry is a stream's key, an id, and bytes.
 """
 
-from ingest.spool.format import Position
-from ingest.spool.head import SpooledEntry
+from ingest.spool.format import Position, SpooledEntry
 from ingest.spool.settings import SpoolSettings
 from ingest.spool.spool import Spool
 from ingest.spool.tail import sync

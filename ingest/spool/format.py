@@ -14,6 +14,7 @@ All numbers are little-endian. A file can be read from its start without any oth
 what follows a torn or damaged record cannot be told from noise, and is not read.
 """
 
+from collections.abc import Mapping
 from struct import Struct as Layout
 from typing import NamedTuple
 from zlib import crc32
@@ -24,6 +25,8 @@ _HEAD = Layout("<II")
 _NAME = Layout("<BIQ")
 _ENTRY = Layout("<BIQQqI")
 _GOTO = Layout("<BQQ")
+_WHOLE_ENTRY = Layout("<IIBIQQqI")  # _HEAD and _ENTRY in one
+_HEAD_BYTES, _ENTRY_BYTES = _HEAD.size, _WHOLE_ENTRY.size
 _KIND_NAME, _KIND_ENTRY, _KIND_GOTO = 1, 2, 3
 
 # The sink takes no entry above 16 MiB; whatever claims to be much more is damage.
@@ -41,6 +44,22 @@ class Name(NamedTuple):
 # The number that stands for the stream; id ms, id n, receive time (Unix ns), words, the
 # entry as packed. A plain tuple: one is made per entry, and it is the cheapest thing.
 Entry = tuple[int, int, int, int, int, bytes]
+
+
+class SpooledEntry(NamedTuple):
+    """One entry of a stream, with the id under which it is to be stored."""
+
+    key: str
+    maxlen: int | None
+    ms: int
+    n: int
+    rx_ns: int
+    words: int
+    encoded: bytes
+
+
+# Half of what the constructor takes; one is made per entry.
+_new = tuple.__new__
 
 
 class Position(NamedTuple):
@@ -77,6 +96,38 @@ def pack_goto(position: Position) -> bytes:
 
 def _record(payload: bytes) -> bytes:
     return _HEAD.pack(len(payload), crc32(payload)) + payload
+
+
+def read_entries(
+    data: bytes, at: int, names: Mapping[int, Name], max_entries: int, max_bytes: int
+) -> tuple[list[SpooledEntry], int]:
+    """Return the entries whose records follow one another from data[at:] on, and where they end.
+
+    Whatever is not the whole record of an entry with a name ends them, and `read_record`
+    says what it is. A backlog is millions of entries: hence one loop that calls little.
+    """
+    entries: list[SpooledEntry] = []
+    append, unpack = entries.append, _WHOLE_ENTRY.unpack_from
+    size = len(data)
+    # The last place where one can begin, with its head as a whole, and within the bounds.
+    last = min(size - _ENTRY_BYTES, at + max_bytes - 1)
+    while at <= last and max_entries:
+        length, checksum, kind, number, ms, n, rx_ns, words = unpack(data, at)
+        body = at + _HEAD_BYTES
+        end = body + length
+        if (
+            kind != _KIND_ENTRY
+            or not at + _ENTRY_BYTES <= end <= size
+            or crc32(data[body:end]) != checksum
+            or (name := names.get(number)) is None
+        ):
+            break
+        _, maxlen, key = name
+        encoded = data[at + _ENTRY_BYTES : end]
+        append(_new(SpooledEntry, (key, maxlen, ms, n, rx_ns, words, encoded)))
+        at = end
+        max_entries -= 1
+    return entries, at
 
 
 def read_record(data: bytes, at: int) -> tuple[Entry | Name | Position, int]:

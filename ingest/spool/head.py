@@ -1,29 +1,24 @@
 """The front of the spool: where entries are read."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ingest.errors import SpoolError
-from ingest.spool.format import MAGIC, Damaged, Entry, Name, Position, Torn, read_record
+from ingest.spool.format import (
+    MAGIC,
+    Damaged,
+    Entry,
+    Name,
+    Position,
+    SpooledEntry,
+    Torn,
+    read_entries,
+    read_record,
+)
 
 # Returns at most that many bytes of a segment from an offset on; fewer only at its end.
 ReadBytes = Callable[[int, int, int], bytes]
 
-# Half of what the constructor takes; one is made per entry.
-_new = tuple.__new__
 _READ_BYTES = 1024 * 1024
-
-
-class SpooledEntry(NamedTuple):
-    """One entry of a stream, with the id under which it is to be stored."""
-
-    key: str
-    maxlen: int | None
-    ms: int
-    n: int
-    rx_ns: int
-    words: int
-    encoded: bytes
 
 
 class Head:
@@ -56,13 +51,23 @@ class Head:
         entries: list[SpooledEntry] = []
         room = max_bytes
         while len(entries) < max_entries and room > 0 and self.position.offset < end:
+            segment, offset = self.position
+            if offset >= self._skip_to:
+                at = offset - self._chunk_at
+                found, after = read_entries(
+                    self._chunk, at, self._names, max_entries - len(entries), room
+                )
+                if found:
+                    entries += found
+                    room -= after - at
+                    self.position = Position(segment, offset + after - at)
+                    continue
             try:
                 record, size = self._next(end)
             except (Damaged, SpoolError):
                 if entries:
                     break
                 raise
-            segment, offset = self.position
             self.position = Position(segment, offset + size)
             if isinstance(record, Name):
                 self._names[record.number] = record
@@ -71,7 +76,7 @@ class Head:
                 break
             elif record is not None and offset >= self._skip_to:
                 entries.append(self._named(record))
-                room -= len(record[5])
+                room -= size
         return entries
 
     def _named(self, entry: Entry) -> SpooledEntry:
@@ -79,7 +84,7 @@ class Head:
         name = self._names.get(number)
         if name is None:
             raise Damaged(f"an entry of stream {number}, which has no name")
-        return _new(SpooledEntry, (name.key, name.maxlen, ms, n, rx_ns, words, encoded))
+        return SpooledEntry(name.key, name.maxlen, ms, n, rx_ns, words, encoded)
 
     def _next(self, end: int) -> tuple[Entry | Name | Position | None, int]:
         """Return the record at the position, and its size; a file's magic is None."""

@@ -17,8 +17,8 @@ import structlog
 
 from ingest.errors import SpoolError
 from ingest.spool.cursor import Cursor
-from ingest.spool.format import Damaged, Position, Torn
-from ingest.spool.head import Head, SpooledEntry
+from ingest.spool.format import Damaged, Position, SpooledEntry, Torn
+from ingest.spool.head import Head
 from ingest.spool.segments import FIRST_SEGMENT, found_in, path_of
 from ingest.spool.settings import SpoolSettings
 from ingest.spool.tail import Tail
@@ -159,6 +159,12 @@ class Spool:
             if entries:
                 return entries
         return []
+
+    def written_ahead(self, size: int) -> bool:
+        """Tell whether more than *size* unread bytes of this process are in the file read next."""
+        segment, offset = self.position
+        end = self._tail.written if segment == self._tail.segment else self._sizes[segment]
+        return segment >= self._own and end - offset > size
 
     def pass_over(self) -> Position:
         """Leave what was appended so far to another process, should this one die.

@@ -4,6 +4,9 @@
 
 Only its owner may connect: the directory is 0700, the socket 0600. What a request is
 for is its tag, so that there can be others.
+
+Whoever connects has seconds to say so in 64 KiB and to take the answer; sixteen are
+served at a time, more are hung up on.
 """
 
 import asyncio
@@ -18,9 +21,11 @@ import structlog
 from msgspec import Struct
 
 from ingest.errors import IngestError
+from ingest.redact import redact_text
 
 _MAX_REQUEST_BYTES = 65536
-_REQUEST_S = 5.0
+_MOST_CLIENTS = 16
+_REQUEST_S = 5.0  # to ask; and again to take the answer
 
 _log = structlog.get_logger(__name__)
 
@@ -55,18 +60,31 @@ async def serving(path: Path, handle: Callable[[Reload], Awaitable[Answer]]) -> 
         yield
         return
 
+    room = asyncio.Semaphore(_MOST_CLIENTS)
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.closing(writer):
+        if room.locked():
+            writer.transport.abort()
+            _log.warning("control: too many ask at once", most=_MOST_CLIENTS)
+            return
+        async with room:
             try:
                 async with asyncio.timeout(_REQUEST_S):
                     request = _decode_request(await reader.readline())
-            except (msgspec.DecodeError, ValueError, TimeoutError, OSError) as exc:
-                _log.warning("control: not a request", error=str(exc))
-                return
-            answer = await handle(request)
-            with contextlib.suppress(OSError):  # it no longer waits for it
-                writer.write(msgspec.json.encode(answer) + b"\n")
-                await writer.drain()
+                answer = await handle(request)
+                lines = tuple(map(redact_text, answer.lines))
+                async with asyncio.timeout(_REQUEST_S):
+                    writer.transport.set_write_buffer_limits(0)  # drained is gone
+                    writer.write(msgspec.json.encode(Answer(answer.status, lines)) + b"\n")
+                    await writer.drain()
+                writer.close()
+            # RecursionError: JSON nested without end.
+            except (ValueError, RecursionError, TimeoutError, OSError) as exc:
+                error = str(exc) or f"nothing within {_REQUEST_S:g} s"
+                _log.warning("control: not a request, or its answer not taken", error=error)
+            finally:
+                if not writer.is_closing():
+                    writer.transport.abort()  # waits for nobody
 
     server = await asyncio.start_unix_server(serve, sock=listening, limit=_MAX_REQUEST_BYTES)
     try:
@@ -108,6 +126,7 @@ def _remove(path: Path) -> None:
 
 def _listen(path: Path) -> socket.socket:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.chmod(0o700)  # it may be there already; one that is not ours is no place for it
     try:
         _connect(path).close()
     except FileNotFoundError:

@@ -16,6 +16,7 @@ from ingest.cores import available_cores
 from ingest.embedded import EmbeddedServer
 from ingest.errors import EmbeddedServerError, IngestError
 from ingest.feed.status import WorkerStatus
+from ingest.files import make_private
 from ingest.instruments import InstrumentSource
 from ingest.instruments.cache import ListingCache
 from ingest.limits import Broker, local_gate, remembering
@@ -105,6 +106,11 @@ async def run_service(
     """
     signals = StopSignals()
     _allow_descriptors()
+    try:
+        # If we make it, it is for us alone. Who needs it says what that means to them.
+        make_private(config.data_dir)
+    except OSError as exc:
+        _log.warning("service: no data directory", path=config.data_dir, error=str(exc))
     try:
         # In each worker it would only fail again and again.
         ensure_loaded()

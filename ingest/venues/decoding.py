@@ -40,12 +40,17 @@ NS_PER_S = 1_000_000_000
 
 T = TypeVar("T")
 
+# Of a value, before and after the point: far more than any venue sends, and few enough
+# that a number of a megabyte does not reach those who compute with it.
+_MOST_DIGITS = 256
+_DIGITS = rf"[0-9]{{1,{_MOST_DIGITS}}}+"
 # Possessive quantifiers: a value that fails does so in one pass.
-_DECIMAL = r"[0-9]++(?:\.[0-9]++)?+"
+_DECIMAL = rf"{_DIGITS}(?:\.{_DIGITS})?+"
 _MOST_VALUES = 12
+_MOST_SAID = 200  # characters
 # As JSON writes a number; without its quotes, if it has any. An exponent of more than
 # three digits is no price, and more than some readers' decimals can take.
-_JSON_NUMBER = rb"[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]{1,3})?+"
+_JSON_NUMBER = rf"{_DECIMAL}(?:[eE][+-]?[0-9]{{1,3}})?+".encode()
 _NUMBER = re.compile(rb'"?+(' + _JSON_NUMBER + rb')"?+').fullmatch
 _SIGNED_NUMBER = re.compile(rb'"?+(-?+' + _JSON_NUMBER + rb')"?+').fullmatch
 # Where it is computed with: few enough digits for that to be nothing.
@@ -89,7 +94,7 @@ def check_decimals(what: str, *values: str) -> None:
 
     Raises:
         DecodeError: `bad_value`, with the values. A sign, an exponent, `NaN`, an
-            empty string, a blank or a foreign digit is none.
+            empty string, a blank, a foreign digit or a number of 257 digits is none.
     """
     if not _JOINED[len(values)](",".join(values)):
         found = ", ".join(repr(value[:40]) for value in values)
@@ -271,4 +276,5 @@ def _translated(what: str, exc: Exception) -> DecodeError:
         reason = "bad_value"
     else:
         reason = "wrong_type"
-    return DecodeError(reason, f"{what}: {exc}")
+    # It may quote what it found, and that may be a megabyte.
+    return DecodeError(reason, f"{what}: {str(exc)[:_MOST_SAID]}")

@@ -144,6 +144,8 @@ class WorkerService:
                 connection.rest_url,
                 self._session,
                 self._gate,
+                # A snapshot may be as large as the message that it stands for.
+                max_body_bytes=self._plan.websocket.max_message_bytes,
                 proxy=leg.proxy,
                 interface=leg.source_address,
                 impersonate=connection.impersonate,

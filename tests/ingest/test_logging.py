@@ -2,7 +2,11 @@
 
 import json
 import logging
+import os
 import re
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +20,9 @@ from ingest.logging import bind_context, configure, set_level, worth_a_line
 def as_before() -> Iterator[None]:
     """Logging is global: put it back as it was."""
     handlers, level = logging.root.handlers[:], logging.root.level
+    hooks = sys.excepthook, threading.excepthook
     yield
+    sys.excepthook, threading.excepthook = hooks
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
     structlog.contextvars.clear_contextvars()
@@ -161,3 +167,36 @@ def test_another_level_at_run_time(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("other").warning("too late")
     said = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
     assert said == ["now", "now as well"]
+
+
+UNCAUGHT = """
+import asyncio, sys, threading
+from ingest.logging import configure
+configure("json", "info")
+async def fails(): raise OSError("no redis://u:hunter2@h, nor S3cr3t/42")
+async def forgotten(): asyncio.create_task(fails()); await asyncio.sleep(0)
+def of_thread(): asyncio.run(fails())
+asyncio.run(forgotten())
+thread = threading.Thread(target=of_thread); thread.start(); thread.join()
+of_thread()
+"""
+
+
+def test_errors_that_nobody_caught() -> None:
+    """Of a task, of a thread, of the program: with their traceback, and without secrets."""
+    ended = subprocess.run(
+        [sys.executable, "-c", UNCAUGHT],
+        env={**os.environ, "MY_TOKEN": "S3cr3t/42"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert "hunter2" not in ended.stderr
+    assert "S3cr3t" not in ended.stderr
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert len(lines) == 3
+    for line in lines:
+        assert "no redis://u:***@h, nor ***" in line["exception"]
+        assert "in fails" in line["exception"]

@@ -120,6 +120,16 @@ class Node:
             client.flushall()
             until(lambda: client.wait(replicas, 1000) == replicas, "the replicas have followed")
 
+    def followed(self, replicas: int) -> None:
+        """Wait until that many replicas have all that this master has by now."""
+        reached = self.ask("ROLE")[1]
+
+        def acknowledged() -> bool:
+            peers = self.ask("ROLE")[2]
+            return len([peer for peer in peers if int(peer[2]) >= reached]) >= replicas
+
+        until(acknowledged, "the replicas have followed")
+
     def in_step(self) -> bool:
         """Whether it is a replica that has caught up with its master."""
         role = self.ask("ROLE")

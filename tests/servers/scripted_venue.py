@@ -17,6 +17,9 @@ input opens the next gate.
 | `["ignore"]`              | awaits one and says nothing                                 |
 | `["data", n]`             | sends n trades of every topic asked for, ids counting on    |
 | `["text", "…"]`           | sends a text message                                        |
+| `["fragments", n, size]`  | sends so many of a text message that never ends             |
+| `["pings", n]`            | sends as many PINGs at once                                 |
+| `["headers", n]`          | answers with headers without end, n lines of 1 KB           |
 | `["close", code]`         | sends CLOSE and awaits the client's                         |
 | `["fin"]` `["rst"]`       | ends the connection politely, or not                        |
 | `["mute"]`                | answers no PING from here on                                |
@@ -153,6 +156,24 @@ class Connection:
 
     async def do_text(self, text: str) -> None:
         self.writer.write(frame(_TEXT, text.encode()))
+
+    async def do_fragments(self, count: int, size: int) -> None:
+        for number in range(count):
+            part = bytearray(frame(0 if number else _TEXT, b" " * size))
+            part[0] &= 0x7F
+            self.writer.write(part)
+            await self.writer.drain()
+
+    async def do_pings(self, count: int) -> None:
+        self.writer.write(frame(_PING, b"p" * 125) * count)
+        await self.writer.drain()
+
+    async def do_headers(self, count: int) -> None:
+        await self._head()
+        self.writer.write(b"HTTP/1.1 101 Switching Protocols\r\n")
+        for number in range(count):
+            self.writer.write(b"X-%d: " % number + b"x" * 1000 + b"\r\n")
+            await self.writer.drain()
 
     async def do_close(self, code: int) -> None:
         self.writer.write(frame(_CLOSE, code.to_bytes(2, "big")))

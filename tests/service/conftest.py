@@ -339,6 +339,19 @@ def own_redis() -> Iterator[RedisServer]:
     shutil.rmtree(directory)
 
 
+@pytest.fixture(scope="module")
+def module_redis() -> Iterator[Streams]:
+    """A whole server of its own, users included, for a run that several tests look at."""
+    directory = Path(tempfile.mkdtemp(prefix="ing"))
+    server = RedisServer(directory)
+    server.start()
+    streams = Streams(server.path)
+    yield streams
+    streams.client.close()
+    server.kill()
+    shutil.rmtree(directory)
+
+
 _databases = count()
 
 

@@ -48,6 +48,12 @@ FAULTS: dict[str, tuple[list[list[Any]], str]] = {
     "masks its frames": ([*UP, sent(b"\x81\x81\0\0\0\0A"), STAY], "protocol_error"),
     "sets a reserved bit": ([*UP, sent(b"\xc1\x01A"), STAY], "protocol_error"),
     "announces 4 GiB": ([*UP, sent(b"\x81\x7f\0\0\0\1\0\0\0\0"), STAY], "message_too_large"),
+    "a message without an end": ([*UP, ["fragments", 400, 50_000], STAY], "message_too_large"),
+    "a PING of 126 bytes": ([*UP, sent(b"\x89\x7e\0\x7e" + b"x" * 126), STAY], "protocol_error"),
+    "a PING in fragments": ([*UP, sent(b"\x09\x01x"), STAY], "protocol_error"),
+    "closes with half a code": ([*UP, sent(b"\x88\x01\x03"), STAY], "protocol_error"),
+    "headers without an end": ([["headers", 1000], STAY], "dropped_in_handshake"),
+    "floods with PINGs, then closes": ([*UP, ["pings", 20_000], ["close", 1000]], "close_1000"),
     "half a frame, then silence": ([*UP, ["mute"], sent(b"\x81\x05ab"), STAY], "ping_timeout"),
     "silence": ([*UP, ["mute"], STAY], "ping_timeout"),
 }
@@ -69,6 +75,12 @@ BAD_MESSAGES = {
     trade(t="x"): "wrong_type",
     trade(p="1e5"): "bad_value",
     trade(s="ETHUSDT"): "symbol_mismatch",
+    trade(p="9" * 10_000): "bad_value",
+    trade(t=10**400): "wrong_type",
+    trade(T=9_223_372_036_854): "wrong_type",
+    trade().replace('"t": 1', '"t": 1e999999999'): "wrong_type",
+    trade().replace('"t": 1', '"t": NaN'): "bad_json",
+    trade().replace('"1"', '"\\ud800"'): "bad_json",
     '{"hello":"world"}': "unknown_frame",
     '{"stream":"xrpusdt@trade","data":{"s":"XRPUSDT"}}': "unknown_topic",
 }
@@ -182,7 +194,7 @@ def test_the_log_is_readable(outcome: Outcome) -> None:
     """Nothing crashed; failures are said at the 1st, 2nd, 4th, …; bad messages have samples."""
     assert not [line for line in outcome.lines if line["level"] in ("error", "critical")]
     loud = [line["failures"] for line in outcome.lost if line["level"] == "warning"]
-    assert loud == [1, 2, 4, 8, 16]
+    assert loud == [1, 2, 4, 8, 16, 32]
     samples = [line for line in outcome.lines if line["event"] == "feed: message not used"]
     assert {line["reason"] for line in samples} == set(BAD_MESSAGES.values())
     assert all(len(line["sample"]) <= 300 for line in samples)

@@ -45,12 +45,14 @@ def test_the_plan_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ["the", "venue's", "certificate", "is", "NOT", "verified"],
     ]
     assert lines[13].split() == ["quotes", "2", "1", url]
-    assert lines[-6:] == [
+    assert lines[-7:] == [
         "workers    3, with 1 to 2 topics each",
         "streams    5 of market data, 3 of connection events",
         "redis      redis://joe:***@db:6379/1",
         "keys       md:{venue}:{channel}:{instrument}",
         "entries    about 1,000,000 kept in each stream, encoded as fields",
+        "note       venues.binance.verify is false: whoever is on the way can read and change "
+        "what it sends",
         "note       workers is 5, but there is nothing to do for more than 3: 3 connections in all",
     ]
     assert "hunter2" not in result.output

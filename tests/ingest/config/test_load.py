@@ -234,7 +234,7 @@ def test_the_configs_that_ship_are_sound(path: Path, monkeypatch: pytest.MonkeyP
         (
             "venues: {alpha: {source_address: [127.0.0.1, no way], proxy: ['http://h:1', h]}}",
             [
-                'f.yaml:1: venues.alpha.proxy[1] is "h"; use a URL http://, https://, socks4://, '
+                'f.yaml:1: venues.alpha.proxy[1] is "***"; use a URL http://, https://, socks4://, '
                 "socks5:// or socks5h://[user:password@]host:port",
                 'f.yaml:1: venues.alpha.source_address[1] is "no way"; '
                 "use an address of this machine, or the name of a network interface",
@@ -385,6 +385,34 @@ def test_values_from_the_environment_are_never_shown(bad: Bad) -> None:
         "f.yaml:3: redis.maxlen is the value of ${S} (not shown); "
         "use a whole number from 1 to 1,000,000,000,000"
     )
+
+
+S = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"redis: {{url: '{url}'}}" for url in (f"redis://joe:{S}", S, f"redis://h?pwd={S}")),
+        *(f"redis: {{url: '{url}'}}" for url in (f"redis://h/{S}", f"rediss://h?ssl_certfile={S}")),
+        f"redis: {{'redis://joe:{S}@h': 1}}",
+        f"redis: redis://joe:{S}@h",
+        f"redis: {{password: {S}}}",
+        f"redis: {{url: 'redis://joe:{S}@${{HOST}}:x'}}",
+        f"redis: {{url: 'redis://joe:${{PW:-{S}}}@h:x'}}",
+        f"venues: {{alpha: {{proxy: 'http://joe:{S}'}}}}",
+        f"venues: {{alpha: {{proxy: ['host:1:joe:{S}']}}}}",
+        f"venues: {{alpha: {{ws_url: 'https://h/ws?sign={S}'}}}}",
+        f"venues: {{alpha: {{rest_url: 'wss://h/v1/{S}'}}}}",
+        f"redis: {{url: redis://joe:{S}@h: x: y",
+    ],
+)
+def test_a_mistake_shows_no_secret(bad: Bad, text: str) -> None:
+    """Wherever a password stands in a value that cannot be used, and in a key."""
+    problems = bad(text, HOST="example.com")
+
+    assert problems
+    assert not [problem for problem in problems if S in problem]
 
 
 def test_control_characters_do_not_reach_the_terminal(bad: Bad) -> None:

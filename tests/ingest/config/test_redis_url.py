@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.config.redis_url import RedisUrl, parse_redis_url
+from ingest.config.redis_url import RedisUrl, parse_redis_url, unverified
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,19 @@ def test_what_is_wrong(text: str, advice: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse_redis_url(text)
     assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "weak"),
+    [
+        ("rediss://h", ""),
+        ("rediss+cluster://a,b:7/?ssl_cert_reqs=required&ssl_check_hostname=true", ""),
+        ("rediss+sentinel://a,b:7/svc?ssl_cert_reqs=None", "ssl_cert_reqs=None"),
+        ("rediss://u:p@h?ssl_cert_reqs=optional", "ssl_cert_reqs=optional"),
+        ("rediss://h?db=1&ssl_check_hostname=No", "ssl_check_hostname=No"),
+    ],
+)
+def test_a_check_that_is_switched_off(url: str, weak: str) -> None:
+    """Is found, so that it can be told."""
+    parse_redis_url(url)
+    assert unverified(url) == weak

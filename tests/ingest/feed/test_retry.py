@@ -98,3 +98,10 @@ def test_description_is_one_bounded_line() -> None:
     assert describe(CurlError("a\r\n  b\tc")) == "a b c"
     assert len(describe(CurlError("x" * 5000))) == 300
     assert describe(CurlError("")) == "CurlError"
+
+
+def test_description_holds_no_secret() -> None:
+    """It stands in a stream as well: what a ticket or a user put into the URL stays out."""
+    error = HandshakeError("the server answered 403 to wss://u:pw@h/ws?token=abc&x=1", 403, [])
+
+    assert describe(error) == "the server answered 403 to wss://u:***@h/ws?token=***&x=1"

@@ -22,7 +22,10 @@ async def client() -> AsyncIterator[Callable[..., RestClient]]:
     async with AsyncSession() as session:
 
         def build(url: str, **changes: Any) -> RestClient:
-            changed = structs.replace(venue, **changes)
-            return RestClient(changed, url, session, local_gate(broker))
+            """*changes* are of the venue, or else what the client is told."""
+            of_venue = {k: v for k, v in changes.items() if k in venue.__struct_fields__}
+            told = {k: v for k, v in changes.items() if k not in of_venue}
+            changed = structs.replace(venue, **of_venue)
+            return RestClient(changed, url, session, local_gate(broker), **told)
 
         yield build

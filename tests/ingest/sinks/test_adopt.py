@@ -6,16 +6,21 @@ import gc
 import re
 import socket
 import struct
+from pathlib import Path
 
 import pytest
+import redis
 import uvloop
 from redis.asyncio.connection import Connection
 
 from ingest.errors import SinkError
+from ingest.redis_clients import open_client
 from ingest.sinks.adopt import Server, _take_streams
 from ingest.sinks.errors import Unavailable
 from ingest.sinks.reactions import Reaction
+from tests.servers.certificates import self_signed
 from tests.servers.ports import closed_port
+from tests.servers.redis_nodes import tls_before
 
 
 def target(url: str, timeout_s: float = 5.0) -> Server:
@@ -52,6 +57,40 @@ async def test_over_tcp_with_a_user(server) -> None:
             assert "wrong" not in str(caught.value)
         finally:
             client.acl_deluser("svc")
+            client.config_set("port", 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "hosts", "says"),
+    [
+        ("", "IP:127.0.0.1", "certificate verify failed"),
+        ("?ssl_ca_certs={ca}", "DNS:elsewhere.test", "certificate verify failed"),
+        ("?ssl_ca_certs={ca}", "IP:127.0.0.1", None),
+        ("?ssl_cert_reqs=none", "DNS:elsewhere.test", None),
+    ],
+    ids=["by an unknown CA", "for another host", "by the CA that is named", "unchecked"],
+)
+async def test_certificates_are_checked(
+    server, tmp_path: Path, options: str, hosts: str, says: str | None
+) -> None:
+    """By default, and the host's name too; for the sink, and for those who only read."""
+    certificate = self_signed(tmp_path, hosts=hosts)
+    with closed_port() as port, server.client() as client:
+        client.config_set("port", port)
+        try:
+            async with tls_before(port, certificate) as tls_port:
+                at = f"rediss://127.0.0.1:{tls_port}{options.format(ca=certificate)}"
+                reading = asyncio.to_thread(lambda: open_client(at).ping())
+                if says is None:
+                    _, writer = await target(at).connect()
+                    writer.close()
+                    assert await reading
+                else:
+                    with pytest.raises(Unavailable, match=says):
+                        await target(at).connect()
+                    with pytest.raises(redis.ConnectionError, match=says):
+                        await reading
+        finally:
             client.config_set("port", 0)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sinks.entry_id import EntryIds, FollowingIds, IdsExhausted, parse_entry_id
+from ingest.sinks.entry_id import EntryIds, FollowingIds, IdsExhausted, ids_below, parse_entry_id
 
 MAX = 2**64 - 1
 TIMES_NS = st.one_of(
@@ -100,3 +100,20 @@ def test_a_stream_that_follows_has_the_others_ids() -> None:
     with pytest.raises(IdsExhausted):
         following.next(9_000_000)
     assert ids.next(8_000_000) == following.next(9_000_000) == (8, 0)
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "free"),
+    [
+        ((0, 0), (1000, 8), [(1000, 6), (1000, 7)]),
+        ((0, 0), (1000, 0), [(999, MAX - 1), (999, MAX)]),
+        ((0, 0), (1000, 1), [(999, MAX), (1000, 0)]),
+        ((1000, 4), (1000, 7), [(1000, 5), (1000, 6)]),
+        ((1000, 5), (1000, 7), [(1000, 6)]),
+        ((1000, 6), (1000, 7), []),
+        ((1000, 7), (1000, 7), []),
+        ((0, 0), (0, 2), [(0, 1)]),
+    ],
+)
+def test_ids_that_are_free(after, before, free) -> None:
+    assert ids_below(before, after, 2) == free

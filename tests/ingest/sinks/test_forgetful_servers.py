@@ -79,7 +79,7 @@ async def test_only_what_is_missing_is_sent_again(server, kit, proxy) -> None:
 async def test_what_is_not_kept_is_marked_before_what_waits(forgetful_server, kit) -> None:
     """And before what is sent again: a reader would take what is before for whole."""
     async with kit.running(forgetful_server.url, max_resend_bytes=100) as sink:
-        writer = sink.open_stream("a", lost=lambda rx: (writer, rx, *kit.encoded(-1)))
+        writer = sink.open_stream("a", lost=lambda rx: [(writer, rx, *kit.encoded(-1))])
         for value in range(10):  # a batch of 15 bytes each
             kit.fill(writer, [value])
             assert await sink.flush(5) == 0

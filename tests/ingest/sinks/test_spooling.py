@@ -26,6 +26,7 @@ def spool(tmp_path: Path) -> dict[str, Any]:
         "spool_after_s": 0.05,
         "spool_full_after_s": 0.1,
         "max_batch_entries": 50,
+        "max_batch_bytes": 5_000,  # so that there is something to read ahead
     }
 
 
@@ -299,6 +300,55 @@ async def test_the_clock_was_set_back(durable_server, kit, spool) -> None:
         assert sink.counters.foreign_writer == 0
 
 
+async def test_what_was_read_ahead_comes_after_what_was_refused(
+    durable_server, kit, spool, proxy_of
+) -> None:
+    """Its ids are not chosen before it is known what became of the batch before it."""
+    proxy = await proxy_of(durable_server)
+    async with kit.running(proxy.url, **spool) as sink:
+        a = sink.open_stream("a")
+        kit.fill(a, [0])
+        assert await sink.flush(5) == 0
+        proxy.hold_replies()
+        kit.fill(a, range(1, 10))
+        await kit.until(lambda: sink.slow)
+        kit.fill(a, range(10, 3000))
+        await kit.until(lambda: durable_server.values("a")[-1] == 9)
+        with durable_server.client() as client:
+            client.xadd("a", {"v": 99}, id="4000000000000-0")
+        proxy.delay_s = 0.01
+        proxy.pass_replies()
+        overflow = sink._spooling._overflow
+        await kit.until(lambda: overflow._ahead is not None)
+        assert await sink.flush(10) == 0
+        assert 0 < sink.counters.foreign_writer <= 50, "one batch, not the one behind it"
+    assert durable_server.values("a") == [*range(10), 99, *range(10, 3000)]
+
+
+async def test_a_stop_leaves_what_was_read_ahead(durable_server, kit, spool, proxy_of) -> None:
+    """It is on the disk still, and comes after the batch under way."""
+    proxy = await proxy_of(durable_server)
+    async with kit.running(proxy.url, **spool) as sink:
+        a = sink.open_stream("a")
+        proxy.hold_replies()
+        kit.fill(a, range(10))
+        await kit.until(lambda: sink.slow)
+        kit.fill(a, range(10, 3000))
+        proxy.delay_s = 0.01
+        proxy.pass_replies()
+        overflow = sink._spooling._overflow
+        await kit.until(lambda: overflow._ahead is not None)
+        proxy.cut()
+        proxy.refuse(True)
+        assert overflow._ahead is not None
+        assert await sink.close(0.01) == 0
+    async with kit.running(durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("a"), [3000])
+        assert await sink.flush(5) == 0
+        assert sink.counters.foreign_writer == 0
+    assert durable_server.values("a") == list(range(3001))
+
+
 async def test_a_preface_comes_before_what_is_spooled(durable_server, kit, spool) -> None:
     async with kit.running(durable_server.url, **spool) as sink:
         kit.fill(sink.open_stream("a"), range(10))
@@ -420,7 +470,7 @@ async def test_what_is_too_old_is_marked_in_its_place(durable_server, kit, spool
     """Not behind all that is on the disk: a reader would take what is before for whole."""
     durable_server.kill()
     async with kit.running(durable_server.url, **spool, max_spool_age_s=100.0) as sink:
-        writer = sink.open_stream("a", lost=lambda rx: (writer, rx, *kit.encoded(-1)))
+        writer = sink.open_stream("a", lost=lambda rx: [(writer, rx, *kit.encoded(-1))])
         other = sink.open_stream("b")
         kit.fill(writer, range(3))
         kit.fill(other, [0])
@@ -455,7 +505,7 @@ async def test_damage_is_counted_and_all_streams_are_told(
     first.write_bytes(bytes(data))
     durable_server.start()
     async with kit.running(durable_server.url, **spool) as sink:
-        writer = sink.open_stream("a", lost=lambda rx: (writer, rx, *kit.encoded(-1)))
+        writer = sink.open_stream("a", lost=lambda rx: [(writer, rx, *kit.encoded(-1))])
         other = sink.open_stream("b")
         assert await sink.flush(5) == 0
         assert (writer.dropped, other.dropped) == (1, 1)

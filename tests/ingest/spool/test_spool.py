@@ -122,6 +122,29 @@ def test_reads_in_pieces_while_it_is_written(tmp_path) -> None:
     assert spool.size == 0
 
 
+def test_how_much_is_written_ahead(tmp_path) -> None:
+    """Of what is in the file that is read next, and was written by this process."""
+    spool = new_spool(tmp_path)
+    assert not spool.written_ahead(0)
+    fill(spool, range(10))
+    assert not spool.written_ahead(0), "in memory only"
+    spool.flush()
+    size = spool.size
+    assert spool.written_ahead(size - 1)
+    assert not spool.written_ahead(size)
+    spool.read(5, 10**6)
+    assert spool.written_ahead(1)
+    assert not spool.written_ahead(size // 2)
+    again = new_spool(tmp_path)
+    fill(again, range(10))
+    again.flush()
+    assert not again.written_ahead(0), "of an earlier process"
+    again.read(100, 10**6)
+    assert again.written_ahead(0)
+    again.read(100, 10**6)
+    assert not again.written_ahead(0)
+
+
 def test_only_what_is_settled_is_forgotten(tmp_path) -> None:
     spool = new_spool(tmp_path)
     fill(spool, range(10))

@@ -26,6 +26,8 @@ NUMBERS = {"price", "size", "bid", "bid_size", "ask", "ask_size", "last", "open"
 NUMBERS |= {"close", "volume", "quote_volume"}
 NUMBERS |= {"mark", "index", "funding_rate", "rate", "open_interest"}
 
+_MOST_CHARS = 1000  # of a value, or of an error's text
+
 HARD = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -155,13 +157,14 @@ def number_texts(event: AnyEvent) -> Iterator[str]:
                 yield from level
 
 
-def check_all_or_nothing(venue: str, sample: Sample, frame: bytes) -> None:
-    """Decode as the shell does; whatever comes out is sound."""
+def check_all_or_nothing(venue: str, sample: Sample, frame: bytes) -> list[AnyEvent]:
+    """Decode as the shell does; whatever comes out is sound, and returned."""
     try:
         events = decode(venue, sample, frame)
     except DecodeError as exc:
         assert exc.reason in get_args(Reason)
-        return
+        assert len(str(exc)) < _MOST_CHARS
+        return []
     for event in events:
         for text in number_texts(event):
             assert NUMBER.fullmatch(text)
@@ -169,6 +172,7 @@ def check_all_or_nothing(venue: str, sample: Sample, frame: bytes) -> None:
         for name, value in sent_fields(event).items():
             if isinstance(value, int):
                 assert -(2**63) <= value < 2**63, name
+    return events
 
 
 @pytest.mark.parametrize("venue", venues.names())
@@ -216,6 +220,78 @@ def test_absurd_nesting(venue: str, sample: Sample) -> None:
     topic = venues.get(venue).topic(sample.channel, sample.instrument).name
     with pytest.raises(DecodeError):
         venues.get(venue).decoder(sample.channel)(Data(topic, deep, "update"), RX)
+
+
+LONG = b"9" * 20_000
+# What JSON, or what is nearly JSON, can hold in a value's place.
+HOSTILE = [
+    *(LONG, b"-" + LONG, b"0." + LONG, b'"' + LONG + b'"', b'"0.' + LONG + b'"'),
+    *(b"1e999999999", b"-1e999999999", b"1e-999999999", b'"1e999999999"', b"-0", b"01"),
+    *(b"9223372036854775808", b'"9223372036854775808"', b"-9223372036854775809"),
+    *(b"253402300800000", b"9999999999999999", b'"9999999-01-01T00:00:00Z"', b'"-1"'),
+    *(b"NaN", b"Infinity", b"-Infinity", b'"NaN"', b'"Infinity"', b'"nan"'),
+    *(rb'"a\u0000b"', rb'"\ud800"', rb'"\udc00\ud800"', b'"\xff\xfe"', b'"\xc0\x80"'),
+    *(rb'"BTC\r\nUSDT"', b'"{x}*?[a]"', b'"%s"' % (b"A{}:" * 10_000)),
+    *(b"[" * 20_000, b"[" * 20_000 + b"]" * 20_000, b'{"a":' * 20_000 + b"1" + b"}" * 20_000),
+    *(b"[" + b"[]," * 20_000 + b"[]]", b"[" + b'["1","1"],' * 5_000 + b'["1","1"]]'),
+]
+PLACE = "the place of a hostile value"
+
+
+def places(frame: Any) -> Iterator[tuple[Any, ...]]:
+    """One path of each form: rows of a list are alike."""
+    forms = set()
+    for path in paths(frame):
+        form = tuple("row" if isinstance(step, int) and step > 5 else step for step in path)
+        if path and form not in forms:
+            forms.add(form)
+            yield path
+
+
+def with_place(frame: bytes, path: tuple[Any, ...]) -> bytes:
+    changed = holder = json.loads(frame)
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = PLACE
+    return json.dumps(changed).encode()
+
+
+@pytest.mark.parametrize("venue", venues.names())
+def test_hostile_values(venue: str) -> None:
+    """In whatever place: refused, or sound, and no event grows with what was sent."""
+    of_channels = {sample.channel.partition("_")[0]: sample for sample in samples(venue)}
+    for sample in of_channels.values():
+        for path in places(json.loads(bytes(sample.frame))):
+            before, after = with_place(bytes(sample.frame), path).split(f'"{PLACE}"'.encode())
+            for value in HOSTILE:
+                for event in check_all_or_nothing(venue, sample, before + value + after):
+                    assert all(len(text) <= _MOST_CHARS for text in number_texts(event))
+                    for name, found in sent_fields(event).items():
+                        assert not isinstance(found, str) or len(found) <= _MOST_CHARS, name
+                        if name in ("ts", "start", "end", "next_funding"):
+                            assert found >= 0, name
+
+
+def with_keys_twice(value: Any, first: str | None) -> str:
+    """JSON in which each key of each object is there twice: under *first*, None: the same."""
+    if isinstance(value, dict):
+        inner = {json.dumps(key): with_keys_twice(held, first) for key, held in value.items()}
+        return f"{{{','.join(f'{key}:{first or v},{key}:{v}' for key, v in inner.items())}}}"
+    if isinstance(value, list):
+        return f"[{','.join(with_keys_twice(inner, first) for inner in value)}]"
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize(("venue", "sample"), ALL)
+def test_keys_given_twice(venue: str, sample: Sample) -> None:
+    """The last one counts, or the frame is refused for the first: never a mixture."""
+    read = json.loads(bytes(sample.frame))
+    expected = decode(venue, sample, json.dumps(read).encode())
+
+    assert decode(venue, sample, with_keys_twice(read, None).encode()) == expected
+    for first in ("null", '"0"', "0", "{}"):
+        found = check_all_or_nothing(venue, sample, with_keys_twice(read, first).encode())
+        assert found in ([], expected)
 
 
 @pytest.mark.parametrize("venue", venues.names())
