@@ -23,10 +23,18 @@ class Ladder:
         self._bids: MutableMapping[Decimal, Level] = {}
         self._asks: MutableMapping[Decimal, Level] = {}
 
-    def replace(self, book: Book) -> None:
-        """Become a snapshot."""
+    def __len__(self) -> int:
+        """Levels of both sides."""
+        return len(self._bids) + len(self._asks)
+
+    def clear(self) -> None:
+        """Forget all levels."""
         self._bids.clear()
         self._asks.clear()
+
+    def replace(self, book: Book) -> None:
+        """Become a snapshot."""
+        self.clear()
         self.apply(book)
 
     def apply(self, book: Book) -> None:

@@ -20,7 +20,8 @@ from ingest.venues.base import BookRule
 # Updates that are recognised when they come a second time.
 _REMEMBERED = 64
 
-GapReason = Literal["sequence", "checksum"]
+# oversize: nothing is missing, but a book of that many levels is not to be believed.
+GapReason = Literal["sequence", "checksum", "oversize"]
 
 
 class Gap(Struct, frozen=True):
@@ -111,6 +112,9 @@ class BookTracker:
             self._pending = None
         if self.ladder is not None and self.whole:
             self.ladder.apply(book)
+            if len(self.ladder) > _MOST_LEVELS:
+                self.ladder.clear()
+                return self._lose(Gap("oversize"), None)
             if not self._checksum_fits(book):
                 return self._lose(Gap("checksum", book.seq, book.seq), None)
         return _FOLLOWS
@@ -230,6 +234,8 @@ class BookTracker:
         return _FOLLOWS if marked else Step(gap=gap)
 
 
+# Levels of a book that is kept: several times what the deepest ones have (Bitfinex, Coinbase).
+_MOST_LEVELS = 500_000
 # No venue's checksum covers more levels of a side.
 _CHECKED = 25
 # Levels kept for a snapshot that does not come: more than what ten minutes change of the

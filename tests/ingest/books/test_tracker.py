@@ -430,3 +430,19 @@ def test_updates_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tracker.join(venue.snapshot()) is None
     tracker.expect_snapshot()
     assert tracker.join(venue.snapshot()) is not None
+
+
+def test_a_book_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a venue that has ever new prices; those of both sides count."""
+    monkeypatch.setattr("ingest.books.tracker._MOST_LEVELS", 10)
+    tracker = BookTracker(BookRule(continuity="none"), keep=True)
+    tracker.step(Book(rx=1, type="snapshot", bids=[("1", "1")], asks=[("100", "1")]))
+    steps = [
+        tracker.step(Book(rx=1, type="delta", bids=[(f"{n}", "1")], asks=[(f"{100 + n}", "1")]))
+        for n in range(2, 7)
+    ]
+    assert [step.gap for step in steps] == [None] * 4 + [Gap("oversize")]
+    assert tracker.ladder is not None
+    assert (len(tracker.ladder), tracker.whole) == (0, False)
+    again = tracker.step(Book(rx=1, type="snapshot", bids=[("1", "1")], asks=[]))
+    assert (again.resumed, len(tracker.ladder)) == (True, 1)
