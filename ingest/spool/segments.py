@@ -25,6 +25,14 @@ def found_in(directory: Path) -> dict[int, int]:
     return dict(sorted(sizes.items()))
 
 
+def open_directory(directory: Path) -> int:
+    """Return a descriptor, which the caller closes: a new file outlives a crash once it is synced.
+
+    Raises OSError.
+    """
+    return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
 class SegmentFile:
     """One file that is being written, at explicit offsets: a write that failed is repeated."""
 

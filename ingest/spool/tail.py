@@ -8,7 +8,7 @@ import structlog
 
 from ingest.logging import worth_a_line
 from ingest.spool.format import MAGIC, Name, Position, pack_entry, pack_goto, pack_name
-from ingest.spool.segments import SegmentFile
+from ingest.spool.segments import SegmentFile, open_directory
 from ingest.spool.settings import SpoolSettings
 
 _RETRY_S = 0.5  # after the disk refused
@@ -33,6 +33,7 @@ class Tail:
         self._numbers: dict[str, int] = {}
         self._retry_at = 0.0  # monotonic s
         self._unsynced = False
+        self._created = False  # a file whose name is not synced
         self._sealed_unsynced: list[int] = []  # descriptors
 
     @property
@@ -79,6 +80,7 @@ class Tail:
         try:
             if self._file is None:
                 self._file = SegmentFile(self._directory, self.segment)
+                self._created = True
             self._file.write(b"".join(self._unwritten))
         except OSError as exc:
             self.errors += 1
@@ -106,6 +108,9 @@ class Tail:
         try:
             file.sync()
             self._unsynced = False
+            if self._created:
+                sync(open_directory(self._directory))
+                self._created = False
         except OSError as exc:
             self.errors += 1
             if worth_a_line(self.errors):
@@ -142,12 +147,15 @@ class Tail:
     def unsynced(self) -> list[int]:
         """Return descriptors to sync in another thread; the caller closes them."""
         descriptors, self._sealed_unsynced = self._sealed_unsynced, []
-        if self._unsynced and self._file is not None:
-            try:
+        try:
+            if self._unsynced and self._file is not None:
                 descriptors.append(self._file.duplicate())
                 self._unsynced = False
-            except OSError as exc:  # the next round will find it unsynced still
-                _log.error("spool: not synced to the disk", error=str(exc))
+            if self._created and descriptors:
+                descriptors.append(open_directory(self._directory))
+                self._created = False
+        except OSError as exc:  # the next round will find it unsynced still
+            _log.error("spool: not synced to the disk", error=str(exc))
         return descriptors
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ import errno
 import os
 import random
 import resource
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import SpoolError
-from ingest.spool import Spool, SpooledEntry, SpoolSettings
+from ingest.spool import Spool, SpooledEntry, SpoolSettings, sync
 from ingest.spool.format import Position
 from ingest.spool.segments import SegmentFile
 
@@ -78,8 +79,9 @@ def test_too_many_open_files(tmp_path) -> None:
     spool.flush()
     with no_more_files():
         sealed = spool.unsynced()
-    assert len(spool.unsynced()) == 1  # the open one
-    for descriptor in sealed:
+    found = spool.unsynced()
+    assert [stat.S_ISDIR(os.fstat(each).st_mode) for each in found] == [False, True]  # the open one
+    for descriptor in (*sealed, *found):
         os.close(descriptor)
     while spool.unread:
         read += values(spool.read(10, 10**6))
@@ -392,6 +394,20 @@ def test_what_could_not_be_synced_is_not_written_twice(tmp_path, monkeypatch) ->
     failing = False
     spool.flush()
     assert values(spool.read(100, 10**6)) == list(range(10))
+
+
+def test_a_new_files_name_is_synced_too(tmp_path) -> None:
+    """Once, after the file: what a machine that crashes is to find again."""
+    spool = new_spool(tmp_path)
+    kinds = []
+    for _ in range(2):
+        fill(spool, range(5))
+        spool.flush()
+        found = spool.unsynced()
+        kinds.append([stat.S_ISDIR(os.fstat(descriptor).st_mode) for descriptor in found])
+        for descriptor in found:
+            sync(descriptor)
+    assert kinds == [[False, True], [False]]
 
 
 def test_what_was_held_in_memory_goes_before_all_at_the_end(tmp_path) -> None:
