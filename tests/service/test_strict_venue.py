@@ -476,7 +476,7 @@ def test_disconnected_again_and_again(kit: Any) -> None:
 
 def test_pings_that_are_answered(kit: Any) -> None:
     """Nothing happens, and they are counted."""
-    venue = kit.strict("binance", rules={"ping": [0.1, 0.4]})
+    venue = kit.strict("binance", rules={"ping": [0.1, 10.0]})
     with opened(venue, "binance") as ws:
         assert end_of(ws, 0.6)[1] is None  # the library answers
 
