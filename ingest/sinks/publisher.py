@@ -211,7 +211,8 @@ class Publisher:
 
     def _from_overflow(self, overflow: Overflow) -> Batch:
         """Return what comes next: of conflated streams, and of the others, by turns."""
-        self._conflated_next = not self._conflated_next
+        # Not before what an earlier process left of them.
+        self._conflated_next = not self._conflated_next and not self._recovering
         if self._conflated_next:
             self._buffer.extend(overflow.newest())
             return build_batch(self._buffer.take(), self._no_id_left)

@@ -411,6 +411,23 @@ async def test_conflated_streams_keep_their_newest(durable_server, kit, spool) -
     assert durable_server.values("trade") == list(range(500))
 
 
+async def test_conflated_streams_wait_for_what_an_earlier_process_left(
+    durable_server, kit, spool
+) -> None:
+    durable_server.kill()
+    async with mortal(kit, durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("bbo"), range(500))
+        await kit.until(lambda: sink.slow)
+    durable_server.start()
+    async with kit.running(durable_server.url, **spool) as sink:
+        preface = (time.time_ns(), *kit.encoded(-1))
+        bbo: StreamWriter = sink.open_stream("bbo", preface=preface, conflated=lambda _rx: [])
+        kit.fill(bbo, [500])
+        assert await sink.flush(5) == 0
+        assert durable_server.values("bbo") == [*range(500), -1, 500]
+        assert sink.counters.foreign_writer == 0
+
+
 async def test_conflated_streams_flow_while_the_backlog_is_worked_off(
     server, kit, proxy, spool
 ) -> None:
