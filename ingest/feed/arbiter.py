@@ -40,8 +40,16 @@ class Jump(Struct, frozen=True):
     """Stands before a snapshot that follows nothing: what lies between is missing."""
 
 
-_JUMP = Jump()
-Out = list[AnyEvent | Jump]
+class Doubt(Struct, frozen=True):
+    """Stands before an event of which nobody has shown what it follows.
+
+    The legs that could have are silent, and may have been for longer than anybody knows: a
+    connection on which nothing arrives any more is found dead only after a while.
+    """
+
+
+_JUMP, _DOUBT = Jump(), Doubt()
+Out = list[AnyEvent | Jump | Doubt]
 
 
 class Arbiter(Protocol):
@@ -237,6 +245,8 @@ class OrderedArbiter:
         item = state.held.popleft()
         if isinstance(item.event, Book) and item.event.type == "snapshot":
             out.append(_JUMP)
+        elif not (state.position.joined or self._order.strict):
+            out.append(_DOUBT)
         self._pass(state, item, out)
         state.held_since_s = now_s
 

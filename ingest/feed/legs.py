@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ingest.errors import DecodeError
-from ingest.feed.arbiter import HOLD_S, SETTLE_S, Arbiter, Jump, Out, arbiter_for
+from ingest.feed.arbiter import HOLD_S, SETTLE_S, Arbiter, Doubt, Jump, Out, arbiter_for
 from ingest.feed.counters import FeedCounters
 from ingest.feed.publisher import FeedPublisher, Route, Said
 from ingest.model import AnyEvent
@@ -304,13 +304,16 @@ class Legs:
     def _put(self, route: Route, out: Out, rx: int) -> None:
         events: list[AnyEvent] = []
         for each in out:
+            if not isinstance(each, Jump | Doubt):
+                events.append(each)
+                continue
+            if events:
+                self._publisher.put(route, events, rx)
+                events = []
             if isinstance(each, Jump):
-                if events:
-                    self._publisher.put(route, events, rx)
-                    events = []
                 self._publisher.jump(route, rx)
             else:
-                events.append(each)
+                self._publisher.lose(route, "handover", rx, goes_on=True)
         if events:
             self._publisher.put(route, events, rx)
 
