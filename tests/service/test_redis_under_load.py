@@ -29,7 +29,8 @@ def _flood(kit: Any, server: Any, how: str, away_s: float, **load: Any) -> None:
 
     server.start()
     seen = flood(kit, server.url, Consumer({tuple(KEYS): find}), outage, **load)
-    assert seen["to_disk"] == 2 * load["times"]  # each of the two workers, each time
+    # Each of the two workers, each time; more where the machine is too busy for the flood.
+    assert seen["to_disk"] >= 2 * load["times"]
 
 
 @pytest.mark.parametrize("how", ["killed", "hanging"])
