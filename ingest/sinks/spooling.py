@@ -117,8 +117,12 @@ class Spooling:
     def close(self) -> int:
         """Leave to the next process what could not be sent; return how many that lost."""
         unsent = self._publisher.unsent()
-        waiting = [*self._buffer.take_all(), *self._overflow.newest()]
-        entries = [*_spooled(unsent), *_with_ids(waiting)]
+        entries = [*_spooled(unsent), *_with_ids(self._buffer.take_all())]
+        # Those of conflated streams are newer than what is on the disk of them.
+        for entry in self._overflow.newest():
+            for spooled in _with_ids([entry]):
+                if not self._spool.append(*spooled):
+                    self._publisher.drop(entry, "spool_full", "the newest of a conflated stream")
         kept = True
         if entries:
             kept = self._spool.put_first(entries)

@@ -428,6 +428,27 @@ async def test_conflated_streams_wait_for_what_an_earlier_process_left(
         assert sink.counters.foreign_writer == 0
 
 
+async def test_what_is_newest_of_a_conflated_stream_is_left_behind_the_batch_under_way(
+    durable_server, kit, spool
+) -> None:
+    """That batch is on the disk since entries go there."""
+    async with kit.running(durable_server.url, **spool, reply_timeout_s=60) as sink:
+        bbo: StreamWriter = sink.open_stream("bbo", conflated=lambda _rx: [])
+        kit.fill(bbo, range(10))
+        await kit.until(lambda: sink.counters.acked_entries == 10)
+        durable_server.signal(signal.SIGSTOP)
+        kit.fill(bbo, [10])
+        await kit.until(lambda: sink.slow)
+        kit.fill(bbo, range(11, 500))
+        assert await sink.close(0.1) == 0
+    durable_server.kill()
+    durable_server.start()
+    async with kit.running(durable_server.url, **spool) as sink:
+        kit.fill(sink.open_stream("bbo", conflated=lambda _rx: []), [500])
+        assert await sink.flush(5) == 0
+    assert durable_server.values("bbo") == [*range(11), 499, 500]
+
+
 async def test_conflated_streams_flow_while_the_backlog_is_worked_off(
     server, kit, proxy, spool
 ) -> None:
