@@ -127,6 +127,8 @@ class Faults:
         await self._server.start()
         if kept:
             self.forgotten.append(Forgotten(workers, entries))
+        else:
+            self.forgotten.clear()  # maybe what had just been sent again, for good
 
     async def _redis_stop(self, fault: Fault) -> None:
         self._server.signal(signal.SIGSTOP)
@@ -203,8 +205,8 @@ class Faults:
 
     async def _service_reload(self, fault: Fault) -> None:
         service = self._service
+        await self._reload(0)  # from here on it runs, and has a handler
         if fault.detail == "hup":
-            await self._reload(0)  # from here on it has a handler
             service.configure(reloads.changed(self._config, fault.detail))
             service.hang_up()
         else:
