@@ -6,6 +6,8 @@ from typing import Any
 # "way": the same place by another way, which loses nothing. "hup": the same, asked for by
 # SIGHUP. "place", "legs": connections are replaced, with a mark.
 KINDS = ("instruments", "way", "hup", "place", "legs", "bad")
+# Those that leave the connections as they are: the others begin some that go on beside the old.
+LASTING = ("way", "hup", "bad")
 
 
 def changed(config: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Fault(NamedTuple):
 def draw(seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True) -> list[Fault]:
     """Return the faults of a seed, by time; there may be several at once.
 
-    Not *deadly*: every process lives on, and bursts are such that a market which is busy
+    Not *deadly*: every process and connection lives on, and bursts are such that a market which is busy
     as it is can bring them.
     """
     rng = random.Random(f"chaos {seed}")
@@ -80,7 +80,7 @@ def draw(seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True
         elif kind == "rest":
             detail = rng.choice(_REST)
         elif kind == "reload":
-            detail = rng.choice(reloads.KINDS)
+            detail = rng.choice(reloads.KINDS if deadly else reloads.LASTING)
         elif kind == "slow":
             detail = str(rng.choice((2_000, 20_000, 100_000)))
         elif kind == "burst":
