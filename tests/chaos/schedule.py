@@ -63,8 +63,8 @@ class Fault(NamedTuple):
 def draw(seed: int, *, length_s: float = 3.0, most: int = 5, deadly: bool = True) -> list[Fault]:
     """Return the faults of a seed, by time; there may be several at once.
 
-    Not *deadly*: every process and connection lives on, and bursts are such that a market which is busy
-    as it is can bring them.
+    Not *deadly*: every process and connection lives on, and bursts are such that a market
+    which is busy as it is can bring them.
     """
     rng = random.Random(f"chaos {seed}")
     names = [name for name in _KINDS if deadly or name not in _DEADLY]

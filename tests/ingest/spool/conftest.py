@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,15 @@ from structlog.testing import capture_logs
 @pytest.fixture(autouse=True)
 def closed() -> Iterator[None]:
     """Many a spool here dies without being closed; its files would stay open with the tests."""
-    before = set(os.listdir("/proc/self/fd"))
+    before = _open_descriptors()
     yield
-    for descriptor in set(os.listdir("/proc/self/fd")) - before:
+    for descriptor in _open_descriptors() - before:
         with contextlib.suppress(OSError):  # that of the listing itself
-            os.close(int(descriptor))
+            os.close(descriptor)
+
+
+def _open_descriptors() -> set[int]:
+    return {int(path.name) for path in Path("/proc/self/fd").iterdir()}
 
 
 @pytest.fixture
