@@ -145,7 +145,7 @@ def test_while_redis_is_away(kit: Any) -> None:
         NOWHERE,
         FEED,
         venues={"binance": {"ws_url": venue.url}},
-        shutdown={"grace_s": 3},
+        shutdown={"grace_s": 1},
     )
     service.wait("feed: subscribed")
     began = time.monotonic()
